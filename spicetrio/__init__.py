@@ -1,0 +1,1 @@
+"""A SPICE remote desktop server for Trio."""

@@ -1,0 +1,1 @@
+"""Pixels to bytes: kernels, compiled where a compiler is at hand. No Trio."""

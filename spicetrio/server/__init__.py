@@ -1,0 +1,1 @@
+"""The ownership tree: server, listeners, link, client, channel, writer, worker."""

@@ -1,0 +1,1 @@
+"""Where pixels come from. Sources use only the public names."""
