@@ -1,6 +1,6 @@
 """The cursor that messages are read with, and the list of buffers that they are written to.
 
-Everything on the wire is little-endian and packed (spec 02, 3.0). Every bound is checked in this module, once:
+Everything on the wire is little-endian and packed (spec 02, 3.0). Each bound is checked in this module, once:
 a structure that is read only names its fields.
 """
 
