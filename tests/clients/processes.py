@@ -1,0 +1,98 @@
+"""Child processes that never outlive the block they were opened in, and screens of our own to run clients on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+from PIL import Image
+
+ENDING_TIMEOUT = 5.0
+
+
+def need(program: str, package: str) -> None:
+    """Skip the test when a client is not installed; where everything must be (CI), fail it."""
+    if shutil.which(program) is None:
+        missing(f"{program} is not installed (Debian package {package})")
+
+
+def missing(reason: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@asynccontextmanager
+async def open_child(
+    command: Sequence[str], *, ending: signal.Signals = signal.SIGTERM, **options: Any
+) -> AsyncIterator[trio.Process]:
+    """Run a program for as long as the block; it is asked to end by `ending`, and killed if it does not."""
+    process = await trio.lowlevel.open_process(list(command), **options)
+    try:
+        yield process
+    finally:
+        with trio.CancelScope(shield=True):
+            await end(process, ending)
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    await pipe.aclose()
+
+
+async def end(process: trio.Process, ending: signal.Signals) -> int:
+    """Have a process end, and wait for it; its exit status."""
+    if process.returncode is None:
+        process.send_signal(ending)
+        process.send_signal(signal.SIGCONT)  # a stopped process would not see the other one
+        with trio.move_on_after(ENDING_TIMEOUT):
+            await process.wait()
+    if process.returncode is None:
+        process.kill()
+    return await process.wait()
+
+
+@asynccontextmanager
+async def open_screen(width: int = 1024, height: int = 768) -> AsyncIterator[dict[str, str]]:
+    """An X server without a screen to look at; gives the environment in which its clients run."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb", buffering=0) as numbers:
+        try:
+            screen = open_child(
+                ["Xvfb", "-displayfd", str(writer), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp"],
+                pass_fds=(writer,),
+                stderr=subprocess.DEVNULL,
+            )
+            async with screen:
+                os.close(writer)
+                writer = -1
+                with trio.fail_after(10):
+                    await trio.lowlevel.wait_readable(numbers)
+                display = f":{numbers.read(16).decode().strip()}"
+                environment = {k: v for k, v in os.environ.items() if k not in {"XAUTHORITY", "WAYLAND_DISPLAY"}}
+                yield environment | {"DISPLAY": display, "NO_AT_BRIDGE": "1"}
+        finally:
+            if writer >= 0:
+                os.close(writer)
+
+
+async def screenshot(environment: Mapping[str, str]) -> Image.Image:
+    """What is on the X screen of that environment."""
+    with trio.fail_after(10):
+        dump = await trio.run_process(["xwd", "-root", "-silent"], capture_stdout=True, env=dict(environment))
+    return image_of_xwd(dump.stdout)
+
+
+def image_of_xwd(dump: bytes) -> Image.Image:
+    """Decode the one kind of window dump a 24 bit X server on a little-endian machine gives."""
+    header = [int.from_bytes(dump[i : i + 4], "big") for i in range(0, 100, 4)]
+    header_size, version, pixmap_format, depth, width, height = header[:6]
+    byte_order, bits_per_pixel, bytes_per_line, colours = header[7], header[11], header[12], header[19]
+    assert (version, pixmap_format, depth, byte_order, bits_per_pixel) == (7, 2, 24, 0, 32)
+    pixels = dump[header_size + 12 * colours :]
+    return Image.frombytes("RGB", (width, height), pixels, "raw", "BGRX", bytes_per_line, 1)
