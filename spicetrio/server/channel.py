@@ -1,0 +1,255 @@
+"""What all channels have in common: the Channel that the application holds, and the ChannelClient of one viewer.
+
+A ChannelClient is a task in its Client's nursery: it cannot outlive the Client, and it needs no reference count. Its
+Channel keeps a list of its ChannelClients, by a context manager around the serving task; nobody else adds or removes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Generic, Self, TypeVar
+
+import trio
+
+from spicetrio.server.client import Client
+from spicetrio.server.link import RECEIVE_SIZE, Link
+from spicetrio.server.settings import Settings
+from spicetrio.server.writer import Writer, open_writer
+from spicetrio.wire import base
+from spicetrio.wire.buffer import Message, ReadBuffer
+from spicetrio.wire.enums import ChannelType, LinkErrorCode
+from spicetrio.wire.errors import RemoteProtocolError
+from spicetrio.wire.framing import Frame, Framing
+from spicetrio.wire.link import Capabilities, result
+
+logger: Final = logging.getLogger("spicetrio.channel")
+
+ClientT = TypeVar("ClientT", bound="ChannelClient[Any]")
+ChannelT = TypeVar("ChannelT", bound="Channel[Any]")
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What happens when a message of one number arrives."""
+
+    message: type[Message]
+    """How its body is read."""
+    handle: Callable[[Any, Any], Any]
+    """The method that is called with it; if it returns an awaitable, that is awaited before the next message."""
+    limit: int
+    """The largest body, in bytes; checked before anything is allocated (spec F-16)."""
+
+
+class ChannelClient(Generic[ChannelT]):
+    """One viewer's connection to one channel.
+
+    Args:
+        channel: What the application holds.
+        client: The viewer.
+        link: The connection. This object owns its stream.
+    """
+
+    HANDLERS: ClassVar[Mapping[int, Handler]] = {}
+    """Number to handler, for every message that the viewer may send on this kind of channel."""
+
+    def __init__(self, channel: ChannelT, client: Client, link: Link) -> None:
+        self.channel = channel
+        self.client = client
+        self.capabilities = link.message.channel_capabilities
+        self.writer: Writer
+        self._link = link
+        self._received_bytes = 0
+        self._ping_id = 0
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the server."""
+        return self.channel.settings
+
+    async def serve(self) -> None:
+        """Serve the connection until the viewer leaves, breaks the protocol, or this is cancelled.
+
+        Cancellation: a message that was begun is still sent, within `Settings.grace`; then the stream is closed.
+        """
+        framing = Framing(
+            mini=self._link.mini_header, limits={number: handler.limit for number, handler in self.HANDLERS.items()}
+        )
+        async with self._link.stream as stream:
+            await stream.send_all(result(LinkErrorCode.OK))
+            async with (
+                open_writer(
+                    stream,
+                    framing,
+                    queue_limit=self.settings.queue_limit,
+                    grace=self.settings.grace,
+                    on_idle=self.on_idle if self.PULLS else None,
+                ) as self.writer,
+                trio.open_nursery() as nursery,
+            ):
+                nursery.start_soon(self._ping)
+                with self.connected():
+                    await self._receive(stream, framing)
+                nursery.cancel_scope.cancel()
+
+    PULLS: ClassVar[bool] = False
+    """The channel does not queue what it sends, but answers `on_idle`."""
+
+    def on_idle(self) -> None:
+        """Take the credit for one batch of messages (see `spicetrio.server.writer`)."""
+        raise NotImplementedError
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """Post the first messages, and undo at the end what this viewer has left behind in the channel."""
+        yield
+
+    async def _receive(self, stream: trio.abc.ReceiveStream, framing: Framing) -> None:
+        data: bytes | bytearray = self._link.received
+        while True:
+            framing.receive_data(data)
+            while frame := framing.next_message():
+                if await self._handle(frame):
+                    return
+            data = await stream.receive_some(RECEIVE_SIZE)
+            if not data:
+                return
+            self._received_bytes += len(data)
+
+    async def _handle(self, frame: Frame) -> bool:
+        """Handle a message; tell whether it was the last one."""
+        handler = self.HANDLERS[frame.type]
+        message = handler.message.pull(ReadBuffer(frame.body))
+        outcome = handler.handle(self, message)
+        if outcome is not None:
+            await outcome
+        return frame.type == base.ClientDisconnecting.TYPE
+
+    async def _ping(self) -> None:
+        """Keep proxies awake, measure the way, and notice when nobody is there any more (spec F-17 to F-22)."""
+        interval = self.settings.ping_interval
+        heard, silent_since = self._received_bytes, trio.current_time()
+        while True:
+            await trio.sleep(interval)
+            now = trio.current_time()
+            if heard != self._received_bytes:
+                heard, silent_since = self._received_bytes, now
+            elif now - silent_since > self.settings.silence_timeout:
+                raise RemoteProtocolError(f"got nothing for {now - silent_since:.0f} s, expected answers to pings")
+            self.post_ping()
+
+    def post_ping(self, padding: bytes = b"") -> None:
+        """Ask for a PONG; the time on the way is in its timestamp, in nanoseconds."""
+        self._ping_id = (self._ping_id + 1) & 0xFFFFFFFF
+        self.writer.post(base.Ping(self._ping_id, _nanoseconds(), padding))
+
+    def _pong(self, message: base.Pong) -> None:
+        if message.id != self._ping_id:
+            return  # not the last one: its timestamp may be of another round (spec F-19)
+        round_trip = max(0, _nanoseconds() - message.timestamp) / 1e9
+        self.client.latency = min(self.client.latency or round_trip, round_trip)
+
+    def _ack_sync(self, message: base.AckSync) -> None:
+        self.writer.ack_synced(message.generation)
+
+    def _ack(self, message: base.Ack) -> None:
+        self.writer.acknowledged()
+
+    def _disconnecting(self, message: base.ClientDisconnecting) -> None:
+        logger.info("%r says goodbye to %r, reason %d", self.client, self.channel, message.reason)
+
+    def _unexpected(self, message: Message) -> None:
+        raise RemoteProtocolError(f"got {type(message).__name__}, which nobody asked for")
+
+
+BASE_HANDLERS: Final[Mapping[int, Handler]] = {
+    base.AckSync.TYPE: Handler(base.AckSync, ChannelClient._ack_sync, 64),
+    base.Ack.TYPE: Handler(base.Ack, ChannelClient._ack, 64),
+    base.Pong.TYPE: Handler(base.Pong, ChannelClient._pong, 64),
+    base.MigrateFlushMark.TYPE: Handler(base.MigrateFlushMark, ChannelClient._unexpected, 64),
+    base.ClientMigrateData.TYPE: Handler(base.ClientMigrateData, ChannelClient._unexpected, 64),
+    base.ClientDisconnecting.TYPE: Handler(base.ClientDisconnecting, ChannelClient._disconnecting, 64),
+}
+"""What every channel understands. MIGRATE_FLUSH_MARK and MIGRATE_DATA answer a request, so unasked they are wrong."""
+
+
+class Channel(Generic[ClientT]):
+    """What the application holds of a channel, and where viewers find it.
+
+    Args:
+        channel_id: Which of the channels of its type.
+        settings: Those of the server.
+    """
+
+    TYPE: ClassVar[ChannelType]
+    ESSENTIAL: ClassVar[bool] = True
+    """A failure of one viewer's connection to this channel ends that viewer, not only the connection."""
+
+    def __init__(self, channel_id: int, settings: Settings) -> None:
+        self.id: Final = channel_id
+        """Which of the channels of its type."""
+        self.settings: Final = settings
+        self._clients: dict[ClientT, trio.CancelScope] = {}
+        self._idle = trio.Event()
+        self._idle.set()
+        self._open = False
+
+    def __repr__(self) -> str:
+        return f"<{self.TYPE.name.lower()}[{self.id}]>"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this channel can do."""
+        return Capabilities()
+
+    @property
+    def clients(self) -> tuple[ClientT, ...]:
+        """The viewers' connections to this channel."""
+        return tuple(self._clients)
+
+    def make_client(self, client: Client, link: Link) -> ClientT:
+        """Make the object that serves one connection."""
+        raise NotImplementedError
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Self]:
+        """Take viewers while the block runs; at its end wait until all their connections to this channel are closed.
+
+        Cancellation: ends the block in the same way. The wait is bounded by `Settings.grace`.
+        """
+        self._open = True
+        try:
+            yield self
+        finally:
+            self._open = False
+            for scope in self._clients.values():
+                scope.cancel()
+            with trio.CancelScope(shield=True):
+                await self._idle.wait()
+
+    async def serve(self, client: Client, link: Link) -> None:
+        """Serve a viewer's connection until it ends; the end of this channel is a quiet end of the connection.
+
+        Cancellation: see `ChannelClient.serve`.
+        """
+        channel_client = self.make_client(client, link)
+        key = (int(self.TYPE), self.id)
+        with trio.CancelScope() as scope:
+            client.channels.add(key)
+            self._clients[channel_client] = scope
+            self._idle = trio.Event() if self._idle.is_set() else self._idle
+            if not self._open:
+                scope.cancel()
+            try:
+                await channel_client.serve()
+            finally:
+                client.channels.discard(key)
+                del self._clients[channel_client]
+                if not self._clients:
+                    self._idle.set()
+
+
+def _nanoseconds() -> int:
+    return int(trio.current_time() * 1e9)

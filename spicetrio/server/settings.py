@@ -1,0 +1,109 @@
+"""What the owner of a server decides, in one place."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from spicetrio.wire.enums import ImageCompression
+from spicetrio.wire.link import MAX_PASSWORD_SIZE
+
+SUPPORTED_COMPRESSION: Final = (ImageCompression.OFF, ImageCompression.LZ, ImageCompression.LZ4)
+"""The ways of compressing images that exist so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a server listens, whom it lets in, and what it grants each viewer.
+
+    Raises:
+        ValueError: A value is out of its range, or the server would be open to strangers; the text names the fix.
+    """
+
+    host: str | Sequence[str] = "127.0.0.1"
+    """Names or addresses to listen on, IPv4 or IPv6. `""` is every address of this machine."""
+    port: int | None = None
+    """TCP port, 0 to 65535; 0 takes a free one, None does not listen on TCP."""
+    unix: str | os.PathLike[str] | None = None
+    """Path of a UNIX socket to listen on; a leading `@` makes it abstract. Only this user may connect to a path."""
+    ticket: str | None = field(default=None, repr=False)
+    """The password that viewers need, at most 60 bytes. Needed unless `disable_ticketing`."""
+    disable_ticketing: bool = False
+    """Let in whoever can connect."""
+    allow_anonymous: bool = False
+    """Without ticketing, listen on other addresses than loopback all the same."""
+    name: str = "spicetrio"
+    """Told to viewers, who show it as the title."""
+    uuid: UUID | None = None
+    """Told to viewers; None for none."""
+    image_compression: ImageCompression = ImageCompression.LZ
+    """How images are compressed for a viewer that has no preference of its own."""
+    max_viewers: int = 256
+    """Main connections served at once; further ones are refused."""
+    max_half_open: int = 64
+    """Connections that did not prove themselves yet; at this number the oldest waits no longer."""
+    max_half_open_per_peer: int = 32
+    """The same for one peer address. UNIX sockets count as one peer."""
+    link_timeout: float = 10.0
+    """Seconds in which a connection must have linked and proved itself."""
+    grace: float = 1.0
+    """Seconds in which what was begun is still sent when a connection is to end."""
+    failure_delay: float = 1.0
+    """Seconds that a refused ticket waits for its answer; doubles with each failure of that peer, up to 8 times."""
+    ping_interval: float = 15.0
+    """Seconds between pings on each connection that sends nothing else."""
+    silence_timeout: float = 60.0
+    """Seconds after which a viewer that answers no ping is dropped."""
+    ack_window: int = 20
+    """Messages a viewer may receive before it acknowledges; two windows may be under way (spec F-9)."""
+    queue_limit: int = 4 * 1024 * 1024
+    """Bytes that may wait for one connection; one that lets more pile up is ended."""
+
+    def __post_init__(self) -> None:
+        if self.port is not None and not 0 <= self.port <= 65535:
+            raise ValueError(f"port is {self.port}, expected 0 to 65535")
+        if self.image_compression not in SUPPORTED_COMPRESSION:
+            raise ValueError(f"image_compression {self.image_compression.name.lower()} is not supported yet")
+        if self.ticket is not None and self.disable_ticketing:
+            raise ValueError("there is a ticket, and ticketing is disabled: choose one")
+        if self.ticket is not None and not 0 < len(self.ticket.encode()) <= MAX_PASSWORD_SIZE:
+            raise ValueError(f"the ticket has {len(self.ticket.encode())} bytes, expected 1 to {MAX_PASSWORD_SIZE}")
+        if self.ticket is not None and "\0" in self.ticket:
+            raise ValueError("the ticket holds a NUL, which clients cannot send")
+        if self.ticket is None and not self.disable_ticketing:
+            raise ValueError("give a ticket, or disable_ticketing=True to let in whoever can connect")
+        self._refuse_open_house()
+        for name in ("max_viewers", "max_half_open", "max_half_open_per_peer", "ack_window", "queue_limit"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
+        for name in ("link_timeout", "grace", "ping_interval", "silence_timeout"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Names or addresses to listen on, as a tuple."""
+        return (self.host,) if isinstance(self.host, str) else tuple(self.host)
+
+    def _refuse_open_house(self) -> None:
+        if self.port is None or not self.disable_ticketing or self.allow_anonymous:
+            return
+        for host in self.hosts:
+            if not _is_loopback(host):
+                raise ValueError(
+                    f"without a ticket {host or 'every address'!r} would be open to all: "
+                    "give a ticket, listen on 127.0.0.1, or say allow_anonymous=True"
+                )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

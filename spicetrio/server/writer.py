@@ -1,0 +1,195 @@
+"""One task writes to a connection; all others leave it messages.
+
+The writer is the only place where a message could be cut in two, so it is the only place that is shielded: it ends
+when its owner has left the block of `open_writer` and what was left for it is sent, or `grace` seconds after that.
+After the latter the stream is in an unknown state, and its owner does nothing with it but close it.
+
+A channel whose next message depends on the moment (the picture, the cursor) does not queue. It gives the writer an
+`on_idle` callback: called when the socket takes data, the ACK window is open and nothing waits. That is a credit for
+one batch of messages, to be posted at once or later; until then the channel's state may change as it likes, and what
+is superseded is never encoded. The socket is asked first because of Trio's small TCP_NOTSENT_LOWAT: bytes that were
+written long before the peer can take them are old bytes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from spicetrio.wire.buffer import Marshalled, Message, marshal
+from spicetrio.wire.errors import RemoteProtocolError
+from spicetrio.wire.framing import AckWindow, Framing
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+BATCH_SIZE: Final = 256 * 1024
+"""Bytes from which a batch is sent without more messages joined to it."""
+
+
+class SlowViewerError(RemoteProtocolError):
+    """A viewer does not read, and more than its share of memory would wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    message: Marshalled
+    subs: Sequence[Message]
+    counted: bool
+
+
+class Writer:
+    """The messages that wait for one connection. Use `open_writer`."""
+
+    def __init__(
+        self, stream: trio.abc.SendStream, framing: Framing, *, queue_limit: int, on_idle: Callable[[], None] | None
+    ) -> None:
+        self._stream = stream
+        self._framing = framing
+        self._queue_limit = queue_limit
+        self._on_idle = on_idle
+        self._ack = AckWindow()
+        self._queue: deque[_Entry] = deque()
+        self._queued_bytes = 0
+        self._wakeup = trio.Event()
+        self._finishing = False
+        self._overflowed = False
+        self._credit_given = False
+        self._shield = trio.CancelScope(shield=True)
+        self._idle_wait = trio.CancelScope()
+        self.peak_bytes = 0
+        """The most bytes that ever waited."""
+        self.sent_bytes = 0
+        """Bytes that were handed to the socket."""
+
+    def post(self, *messages: Message | Marshalled, subs: Sequence[Message] = ()) -> None:
+        """Leave messages to be sent in order. Never waits; a connection with too much waiting is ended.
+
+        Args:
+            messages: What to send.
+            subs: Sub-messages of the first of them.
+        """
+        for message in messages:
+            self._append(message if isinstance(message, Marshalled) else marshal(message), subs, counted=True)
+            subs = ()
+        self._wakeup.set()
+
+    def post_batch(self, messages: Iterable[Marshalled]) -> None:
+        """Leave the messages that an `on_idle` was the credit for."""
+        self._credit_given = False
+        self.post(*messages)
+
+    def start_acks(self, window: int) -> None:
+        """Tell the peer to acknowledge every `window` messages, and stop when two windows are unacknowledged."""
+        self._append(marshal(self._ack.start(window)), (), counted=False)
+        self._wakeup.set()
+
+    def ack_synced(self, generation: int) -> None:
+        """Take in an ACK_SYNC."""
+        self._ack.synced(generation)
+
+    def acknowledged(self) -> None:
+        """Take in an ACK."""
+        self._ack.acknowledged()
+        self._wakeup.set()
+
+    async def run(self) -> None:
+        """Send what is posted, until the owner is done and the rest is sent.
+
+        Raises:
+            SlowViewerError: Too much waits for the peer.
+            BrokenResourceError: The peer left.
+        """
+        with self._shield:
+            while True:
+                if batch := self._take_batch():
+                    await self._stream.send_all(batch)
+                    self.sent_bytes += len(batch)
+                elif self._finishing:
+                    break
+                else:
+                    await self._wait_for_work()
+        if self._overflowed:
+            raise SlowViewerError(
+                f"got a viewer that does not read, expected at most {self._queue_limit} bytes to wait"
+            )
+
+    def finish(self, grace: float) -> None:
+        """Let `run` send what waits, for at most `grace` seconds, and end."""
+        self._finishing = True
+        self._shield.deadline = trio.current_time() + grace
+        self._idle_wait.cancel()
+        self._wakeup.set()
+
+    def _append(self, message: Marshalled, subs: Sequence[Message], *, counted: bool) -> None:
+        if self._overflowed:
+            return
+        self._queue.append(_Entry(message, subs, counted))
+        self._queued_bytes += message.size
+        if self._queued_bytes > self._queue_limit:
+            self._overflowed = True
+            self._shield.cancel()
+        self.peak_bytes = max(self.peak_bytes, self._queued_bytes)
+
+    def _take_batch(self) -> bytes:
+        buffers: list[Buffer] = []
+        size = 0
+        while self._queue and size < BATCH_SIZE and self._ack.open:
+            entry = self._queue.popleft()
+            before = self._framing.send_serial
+            buffers += self._framing.send(entry.message, subs=entry.subs)
+            if entry.counted:
+                self._ack.sent(self._framing.send_serial - before)
+            size += entry.message.size
+            self._queued_bytes -= entry.message.size
+        return b"".join(buffers)
+
+    async def _wait_for_work(self) -> None:
+        """Wait for a post, an ACK or the end; give the credit for a batch if the socket can take one."""
+        self._wakeup = trio.Event()
+        if self._on_idle is not None and not self._credit_given and not self._queue and self._ack.open:
+            with trio.CancelScope() as self._idle_wait:
+                await self._stream.wait_send_all_might_not_block()
+            if self._finishing or self._wakeup.is_set():
+                return
+            self._credit_given = True
+            self._on_idle()
+        await self._wakeup.wait()
+
+
+@asynccontextmanager
+async def open_writer(
+    stream: trio.abc.SendStream,
+    framing: Framing,
+    *,
+    queue_limit: int,
+    grace: float,
+    on_idle: Callable[[], None] | None = None,
+) -> AsyncIterator[Writer]:
+    """Run the writer of a connection while the block runs, and let it finish what it has begun.
+
+    Args:
+        stream: What to write to; nobody else may.
+        framing: Makes bytes of the messages.
+        queue_limit: Bytes that may wait before the connection is ended.
+        grace: Seconds in which what waits is still sent when the block is left, for whatever reason.
+        on_idle: The credit for one batch, see above. Called in the event loop; must not wait or raise.
+
+    Cancellation: ends the block; leaving it takes up to `grace` seconds if the peer does not read.
+
+    Raises:
+        SlowViewerError: Too much waits for the peer.
+        BrokenResourceError: The peer left.
+    """
+    writer = Writer(stream, framing, queue_limit=queue_limit, on_idle=on_idle)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writer.run)
+        try:
+            yield writer
+        finally:
+            writer.finish(grace)
