@@ -375,7 +375,7 @@ class PreferredVideoCodecType:
             buffer.u8(codec)
 
 
-_OWN_MESSAGES: Final[tuple[type[Message], ...]] = (
+_OWN: Final[tuple[type[Message], ...]] = (
     Mode,
     Mark,
     Reset,
@@ -391,7 +391,7 @@ _OWN_MESSAGES: Final[tuple[type[Message], ...]] = (
 )
 
 SERVER_MESSAGES: Final[Mapping[int, type[Message]]] = {
-    message.TYPE: message for message in (*_OWN_MESSAGES, *DRAW_MESSAGES, *STREAM_MESSAGES)
+    message.TYPE: message for message in (*_OWN, *DRAW_MESSAGES, *STREAM_MESSAGES)
 }
 CLIENT_MESSAGES: Final[Mapping[int, type[Message]]] = {
     message.TYPE: message for message in (Init, StreamReport, PreferredCompression, GlDrawDone, PreferredVideoCodecType)
