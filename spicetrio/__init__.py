@@ -1,1 +1,55 @@
-"""A SPICE remote desktop server for Trio."""
+"""A SPICE remote desktop server for Trio.
+
+::
+
+    async with (
+        spicetrio.open_server(port=5900, ticket="secret") as server,
+        server.open_display(640, 480) as display,
+        server.open_inputs() as inputs,
+    ):
+        await display.draw_image(0, 0, image)
+        async for event in inputs:
+            ...
+"""
+
+from spicetrio.api import Server, open_server
+from spicetrio.channels.cursor import Cursor
+from spicetrio.channels.display import Display
+from spicetrio.channels.inputs import (
+    ButtonEvent,
+    InputEvent,
+    Inputs,
+    KeyEvent,
+    PointerMotion,
+    PointerPosition,
+    WheelEvent,
+)
+from spicetrio.server.client import Client
+from spicetrio.server.settings import Settings
+from spicetrio.wire.enums import ImageCompression, Locks, MouseMode
+from spicetrio.wire.errors import LinkError, LocalProtocolError, ProtocolError, RemoteProtocolError
+from spicetrio.wire.geometry import Rect
+
+__all__ = [
+    "ButtonEvent",
+    "Client",
+    "Cursor",
+    "Display",
+    "ImageCompression",
+    "InputEvent",
+    "Inputs",
+    "KeyEvent",
+    "LinkError",
+    "LocalProtocolError",
+    "Locks",
+    "MouseMode",
+    "PointerMotion",
+    "PointerPosition",
+    "ProtocolError",
+    "Rect",
+    "RemoteProtocolError",
+    "Server",
+    "Settings",
+    "WheelEvent",
+    "open_server",
+]

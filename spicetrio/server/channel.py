@@ -140,10 +140,10 @@ class ChannelClient(Generic[ChannelT]):
                 raise RemoteProtocolError(f"got nothing for {now - silent_since:.0f} s, expected answers to pings")
             self.post_ping()
 
-    def post_ping(self, padding: bytes = b"") -> None:
-        """Ask for a PONG; the time on the way is in its timestamp, in nanoseconds."""
+    def post_ping(self) -> None:
+        """Ask for a PONG, which brings the time of this back; in nanoseconds."""
         self._ping_id = (self._ping_id + 1) & 0xFFFFFFFF
-        self.writer.post(base.Ping(self._ping_id, _nanoseconds(), padding))
+        self.writer.post(base.Ping(self._ping_id, _nanoseconds()))
 
     def _pong(self, message: base.Pong) -> None:
         if message.id != self._ping_id:
@@ -200,6 +200,11 @@ class Channel(Generic[ClientT]):
         return f"<{self.TYPE.name.lower()}[{self.id}]>"
 
     @property
+    def key(self) -> tuple[int, int]:
+        """Its type and id, by which viewers ask for it."""
+        return (int(self.TYPE), self.id)
+
+    @property
     def capabilities(self) -> Capabilities:
         """What this channel can do."""
         return Capabilities()
@@ -232,12 +237,12 @@ class Channel(Generic[ClientT]):
     async def serve(self, client: Client, link: Link) -> None:
         """Serve a viewer's connection until it ends; the end of this channel is a quiet end of the connection.
 
+        The caller has added `key` to `Client.channels`, which keeps a second connection out from that moment on.
+
         Cancellation: see `ChannelClient.serve`.
         """
         channel_client = self.make_client(client, link)
-        key = (int(self.TYPE), self.id)
         with trio.CancelScope() as scope:
-            client.channels.add(key)
             self._clients[channel_client] = scope
             self._idle = trio.Event() if self._idle.is_set() else self._idle
             if not self._open:
@@ -245,7 +250,7 @@ class Channel(Generic[ClientT]):
             try:
                 await channel_client.serve()
             finally:
-                client.channels.discard(key)
+                client.channels.discard(self.key)
                 del self._clients[channel_client]
                 if not self._clients:
                     self._idle.set()

@@ -30,7 +30,7 @@ class Client:
         """Its address, or `unix`."""
         self.nursery: Final = nursery
         self.channels: Final[set[tuple[int, int]]] = set()
-        """Types and ids of the channels that are connected."""
+        """Types and ids of the channels that are connected, or about to be."""
         self.mouse_mode: Final = AsyncValue(MouseMode.SERVER)
         """How this viewer's pointer moves. The modes of viewers are independent of each other."""
         self.latency: float | None = None

@@ -1,0 +1,201 @@
+"""A display's thread, and the bridge to it.
+
+The thread owns the picture: nothing else touches it, so it has no locks. Jobs go in through a memory channel, in
+order; the thread takes all that are there at once and does them, then makes a batch of messages for each viewer that
+has credit for one and lacks something, and hands them over when it comes for more jobs. That is one hop for a whole
+batch of work, as a hop costs more than most jobs. The thread waits in `trio.from_thread.run` only, so the
+cancellation of the Worker's scope arrives in it as `trio.Cancelled` (DESIGN: dispatchers).
+
+The channel has no bound of its own: a draw waits while too many bytes or jobs are under way, and all other jobs are at
+most a few per viewer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from time import perf_counter
+from typing import Any, Final, Generic, TypeVar
+
+import trio
+
+from spicetrio.canvas.picture import Picture, ViewerWishes
+from spicetrio.wire.buffer import Marshalled
+
+MAX_JOBS: Final = 1024
+"""Draws under way; further ones wait."""
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of pixels in draws under way; further ones wait. One draw may be larger."""
+PROMPT: Final = 0.002
+"""Seconds of work after which the thread hands over what it has made before it goes on."""
+
+T = TypeVar("T")
+Deliver = Callable[[Sequence[Marshalled]], None]
+
+
+@dataclass(slots=True, eq=False)
+class _Job(Generic[T]):
+    call: Callable[[Picture], T]
+    size: int = 0
+    done: trio.Event | None = None
+    result: list[T] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Outcome:
+    jobs: list[_Job[Any]] = field(default_factory=list)
+    batches: list[tuple[int, list[Marshalled]]] = field(default_factory=list)
+
+
+class Worker:
+    """The bridge, as seen from the event loop. Use it within `run`.
+
+    Args:
+        picture: What the thread is to own from now on.
+    """
+
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
+        self._inbox, self._jobs = trio.open_memory_channel[_Job[Any]](float("inf"))
+        self._under_way: dict[_Job[Any], None] = {}
+        self._bytes = 0
+        self._room = trio.lowlevel.ParkingLot()
+        self._viewers: dict[int, Deliver] = {}
+        self._last_viewer = 0
+        self._closed = False
+
+    async def run(self, name: str) -> None:
+        """Run the thread until cancelled.
+
+        Cancellation: the thread ends after the job or the image at hand. Draws that were not done never will be.
+        """
+        try:
+            await trio.to_thread.run_sync(self._work, thread_name=name, limiter=trio.CapacityLimiter(1))
+        finally:
+            self._closed = True
+            for job in self._under_way:
+                if job.done is not None:
+                    job.done.set()
+            self._room.unpark_all()
+
+    async def draw(self, call: Callable[[Picture], object], *, size: int = 0, wait: bool = False) -> None:
+        """Leave a draw for the thread, in order with all others.
+
+        Args:
+            call: What to do with the picture, in the thread. It must not fail.
+            size: Bytes of pixels that are kept alive by it.
+            wait: Return when it was done and the pixels are free again.
+
+        Cancellation: it is left wholly or not at all; a wait for the thread is not interrupted.
+
+        Raises:
+            ClosedResourceError: The display is closed.
+        """
+        await trio.lowlevel.checkpoint()
+        while len(self._under_way) >= MAX_JOBS or (self._bytes and self._bytes + size > MAX_BYTES):
+            self._check_open()
+            await self._room.park()
+        job = _Job(call, size, trio.Event() if wait else None)
+        self._leave(job)
+        if job.done is not None:
+            with trio.CancelScope(shield=True):
+                await job.done.wait()
+            if not job.result:
+                raise trio.ClosedResourceError("the display is closed")
+
+    async def ask(self, call: Callable[[Picture], T]) -> T:
+        """Return what the thread answers, after all that was drawn before.
+
+        Cancellation: nothing was changed.
+
+        Raises:
+            ClosedResourceError: The display is closed.
+        """
+        job: _Job[T] = _Job(call, done=trio.Event())
+        assert job.done is not None
+        self._leave(job)
+        await job.done.wait()
+        if not job.result:
+            raise trio.ClosedResourceError("the display is closed")
+        return job.result[0]
+
+    def attach(self, wishes: ViewerWishes, deliver: Deliver) -> int:
+        """Add a viewer; return its number.
+
+        Args:
+            wishes: What it can do and wants.
+            deliver: Called in the event loop with each batch of messages.
+        """
+        self._last_viewer += 1
+        self._viewers[self._last_viewer] = deliver
+        self._post(partial(Picture.attach, viewer=self._last_viewer, wishes=wishes))
+        return self._last_viewer
+
+    def change(self, viewer: int, wishes: ViewerWishes) -> None:
+        """Take in that a viewer wants something else."""
+        self._post(partial(Picture.change, viewer=viewer, wishes=wishes))
+
+    def credit(self, viewer: int) -> None:
+        """Give a viewer credit for one batch."""
+        self._post(partial(Picture.credit, viewer=viewer))
+
+    def detach(self, viewer: int) -> None:
+        """Remove a viewer; nothing more is delivered to it."""
+        del self._viewers[viewer]
+        self._post(partial(Picture.detach, viewer=viewer))
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError("the display is closed")
+
+    def _leave(self, job: _Job[Any]) -> None:
+        self._check_open()
+        self._under_way[job] = None
+        self._bytes += job.size
+        self._inbox.send_nowait(job)
+
+    def _post(self, call: Callable[[Picture], None]) -> None:
+        """Leave a job that needs no credit. Its caller may well outlive the Worker: then there is nothing to do."""
+        if not self._closed:
+            self._leave(_Job(call))
+
+    # In the event loop, called by the thread.
+
+    async def _exchange(self, outcome: _Outcome) -> list[_Job[Any]]:
+        self._take_over(outcome)
+        jobs = [await self._jobs.receive()]
+        while True:
+            try:
+                jobs.append(self._jobs.receive_nowait())
+            except trio.WouldBlock:
+                return jobs
+
+    def _take_over(self, outcome: _Outcome) -> None:
+        for job in outcome.jobs:
+            del self._under_way[job]
+            self._bytes -= job.size
+            if job.done is not None:
+                job.done.set()
+        if outcome.jobs:
+            self._room.unpark_all()
+        for viewer, batch in outcome.batches:
+            if deliver := self._viewers.get(viewer):
+                deliver(batch)
+
+    # In the thread.
+
+    def _work(self) -> None:
+        outcome = _Outcome()
+        while True:
+            jobs = trio.from_thread.run(self._exchange, outcome)
+            outcome = _Outcome(jobs)
+            for job in jobs:
+                job.result.append(job.call(self._picture))
+            started = perf_counter()
+            for batch in self._picture.batches():
+                outcome.batches.append(batch)
+                if perf_counter() - started > PROMPT:
+                    trio.from_thread.run_sync(self._take_over, outcome)
+                    outcome = _Outcome()
+                    started = perf_counter()

@@ -1,0 +1,249 @@
+"""A SPICE client for tests: it speaks the protocol with the same structures, from the other end, on Trio.
+
+It keeps a picture like a real client does, so a test can compare it with what was drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from spicetrio.canvas import pixels
+from spicetrio.codecs import lz, lz4
+from spicetrio.wire import base, cursor, display, draw, inputs, main, stream
+from spicetrio.wire.buffer import Message, ReadBuffer
+from spicetrio.wire.drawing import Solid
+from spicetrio.wire.enums import AuthMechanism, ChannelType, CommonCapability, DisplayCapability, MainCapability
+from spicetrio.wire.framing import Framing
+from spicetrio.wire.image import Bitmap, Lz, Lz4
+from spicetrio.wire.link import Capabilities, LinkHeader, LinkMessage, LinkReply, with_header
+
+MODERN = Capabilities({CommonCapability.AUTH_SELECTION, CommonCapability.AUTH_SPICE, CommonCapability.MINI_HEADER})
+FULL_HEADER = Capabilities({CommonCapability.AUTH_SELECTION, CommonCapability.AUTH_SPICE})
+CAPS_LESS = Capabilities()
+CHANNEL_CAPABILITIES = {
+    ChannelType.MAIN: Capabilities({MainCapability.NAME_AND_UUID}),
+    ChannelType.DISPLAY: Capabilities({DisplayCapability.MONITORS_CONFIG, DisplayCapability.LZ4_COMPRESSION}),
+}
+SERVER_MESSAGES: dict[int, dict[int, type[Message]]] = {
+    ChannelType.MAIN: {**base.SERVER_MESSAGES, **main.SERVER_MESSAGES},
+    ChannelType.DISPLAY: {**base.SERVER_MESSAGES, **display.SERVER_MESSAGES},
+    ChannelType.CURSOR: {**base.SERVER_MESSAGES, **cursor.SERVER_MESSAGES},
+    ChannelType.INPUTS: {**base.SERVER_MESSAGES, **inputs.SERVER_MESSAGES},
+}
+assert stream  # its messages are in display's table
+
+
+class RefusedError(Exception):
+    """The server refused the link."""
+
+    def __init__(self, code: int, *, in_reply: bool) -> None:
+        super().__init__(code, in_reply)
+        self.code = code
+        self.in_reply = in_reply
+
+
+async def read_exactly(stream: trio.abc.ReceiveStream, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        some = await stream.receive_some(size - len(data))
+        if not some:
+            raise EOFError(f"the server closed after {len(data)} of {size} bytes")
+        data += some
+    return bytes(data)
+
+
+def encrypt(public_key: bytes, password: str) -> bytes:
+    key = load_der_public_key(public_key)
+    assert isinstance(key, rsa.RSAPublicKey)
+    oaep = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)
+    return key.encrypt(password.encode() + b"\0", oaep)
+
+
+class PeerChannel:
+    """One connection of a viewer."""
+
+    def __init__(self, stream: trio.abc.Stream, channel_type: int, framing: Framing) -> None:
+        self.stream = stream
+        self.type = channel_type
+        self.framing = framing
+        self.ack_window = 0
+        self.unacknowledged = 0
+        self.acknowledge = True
+        self.answer_pings = True
+        self.received = 0
+
+    async def send(self, *messages: Message) -> None:
+        await self.stream.send_all(b"".join(buffer for message in messages for buffer in self.framing.send(message)))
+
+    async def receive(self) -> Message:
+        """Return the next message, having acknowledged it and answered pings."""
+        while (frame := self.framing.next_message()) is None:
+            data = await self.stream.receive_some(1 << 20)
+            if not data:
+                raise EOFError("the server closed")
+            self.framing.receive_data(data)
+            self.received += len(data)
+        message = SERVER_MESSAGES[self.type][frame.type].pull(ReadBuffer(frame.body))
+        await self._acknowledge(message)
+        return message
+
+    async def _acknowledge(self, message: Message) -> None:
+        if isinstance(message, base.SetAck):
+            self.ack_window, self.unacknowledged = message.window, 0
+            await self.send(base.AckSync(message.generation))
+            return
+        self.unacknowledged += 1
+        if self.acknowledge and self.ack_window and self.unacknowledged >= self.ack_window:
+            self.unacknowledged = 0
+            await self.send(base.Ack())
+        if self.answer_pings and isinstance(message, base.Ping):
+            await self.send(base.Pong(message.id, message.timestamp))
+
+
+async def link(
+    stream: trio.abc.Stream,
+    channel_type: int,
+    *,
+    channel_id: int = 0,
+    connection_id: int = 0,
+    password: str = "",
+    common: Capabilities = MODERN,
+    mechanism: int = AuthMechanism.SPICE,
+) -> PeerChannel:
+    """Go through the link stage as a client."""
+    capabilities = CHANNEL_CAPABILITIES.get(ChannelType(channel_type), Capabilities()) if common else Capabilities()
+    message = LinkMessage(connection_id, channel_type, channel_id, common, capabilities)
+    await stream.send_all(with_header(message))
+    header = LinkHeader.pull(ReadBuffer(await read_exactly(stream, 16)))
+    reply = LinkReply.pull(ReadBuffer(await read_exactly(stream, header.size)))
+    if reply.error:
+        raise RefusedError(reply.error, in_reply=True)
+    if CommonCapability.AUTH_SELECTION in common:
+        await stream.send_all(mechanism.to_bytes(4, "little"))
+    await stream.send_all(encrypt(reply.public_key, password))
+    code = int.from_bytes(await read_exactly(stream, 4), "little")
+    if code:
+        raise RefusedError(code, in_reply=False)
+    mini = CommonCapability.MINI_HEADER in common
+    return PeerChannel(stream, channel_type, Framing(mini=mini, limits=None))
+
+
+class Screen:
+    """The picture as a client draws it."""
+
+    def __init__(self) -> None:
+        self.width = self.height = 0
+        self.data = bytearray()
+        self.marked = False
+        self.counts: dict[str, int] = {}
+
+    def pixels(self) -> bytes:
+        return bytes(self.data)
+
+    def handle(self, message: Message) -> None:
+        name = type(message).__name__
+        self.counts[name] = self.counts.get(name, 0) + 1
+        if handler := getattr(self, f"_on_{name}", None):
+            handler(message)
+
+    def _on_SurfaceCreate(self, message: display.SurfaceCreate) -> None:
+        assert not self.data, "the surface is there already"
+        self.width, self.height = message.width, message.height
+        self.data = bytearray(4 * self.width * self.height)
+
+    def _on_SurfaceDestroy(self, message: display.SurfaceDestroy) -> None:
+        self.data, self.marked = bytearray(), False
+
+    def _on_Mark(self, message: display.Mark) -> None:
+        self.marked = True
+
+    def _on_DrawFill(self, message: draw.DrawFill) -> None:
+        box = message.base.box
+        assert isinstance(message.brush, Solid)
+        color = message.brush.color
+        pixels.fill(self.data, 4 * self.width, box.left, box.top, box.width, box.height, color)
+
+    def _on_CopyBits(self, message: draw.CopyBits) -> None:
+        box = message.base.box
+        pixels.copy_area(
+            self.data, 4 * self.width, box.left, box.top, box.width, box.height, *message.src_position
+        )
+
+    def _on_DrawCopy(self, message: draw.DrawCopy) -> None:
+        box, image = message.base.box, message.src
+        assert (image.width, image.height) == (box.width, box.height)
+        match image.payload:
+            case Bitmap() as bitmap:
+                data = bytes(bitmap.data)
+            case Lz() as compressed:
+                data = bytes(lz.decode(bytes(compressed.data)).pixels)
+            case Lz4() as compressed:
+                data = decode_lz4(bytes(compressed.data), box.width, box.height)
+            case other:
+                raise AssertionError(f"got {other}")
+        pixels.blit(self.data, 4 * self.width, box.left, box.top, data, 0, 4 * box.width, box.width, box.height, "BGRX")
+
+
+def decode_lz4(data: bytes, width: int, height: int) -> bytes:
+    decoded = lz4.decode(data, width=width, height=height)
+    return bytes(decoded if isinstance(decoded, bytes | bytearray | memoryview) else decoded.pixels)
+
+
+class Viewer:
+    """A viewer with its main connection, on which it attaches the others."""
+
+    def __init__(self, connect: Callable[[], Any], password: str, common: Capabilities) -> None:
+        self._connect = connect
+        self._password = password
+        self._common = common
+        self.main: PeerChannel
+        self.init: main.Init
+        self.screen = Screen()
+
+    async def open(self, channel_type: int, channel_id: int = 0, *, connection_id: int | None = None) -> PeerChannel:
+        stream = await self._connect()
+        try:
+            return await link(
+                stream,
+                channel_type,
+                channel_id=channel_id,
+                connection_id=self.init.session_id if connection_id is None else connection_id,
+                password=self._password,
+                common=self._common,
+            )
+        except BaseException:
+            await trio.aclose_forcefully(stream)
+            raise
+
+    async def open_display(self, channel_id: int = 0) -> PeerChannel:
+        channel = await self.open(ChannelType.DISPLAY, channel_id)
+        await channel.send(display.Init(1, 1 << 20, 1, 1 << 20))
+        return channel
+
+    async def watch(self, channel: PeerChannel, until: Callable[[Screen], bool]) -> Screen:
+        """Draw what comes until the picture is as wanted."""
+        while not until(self.screen):
+            self.screen.handle(await channel.receive())
+        return self.screen
+
+
+@asynccontextmanager
+async def open_viewer(
+    connect: Callable[[], Any], *, password: str = "", common: Capabilities = MODERN
+) -> AsyncIterator[Viewer]:
+    """Be a viewer while the block runs; only its main connection is closed at the end."""
+    viewer = Viewer(connect, password, common)
+    stream = await connect()
+    async with stream:
+        viewer.main = await link(stream, ChannelType.MAIN, password=password, common=common)
+        message = await viewer.main.receive()
+        assert isinstance(message, main.Init)
+        viewer.init = message
+        yield viewer
