@@ -25,6 +25,5 @@ def gtk() -> OpenGtk:
 async def screen() -> AsyncIterator[dict[str, str]]:
     """The environment of an X screen that windowed clients can be started on."""
     need("Xvfb", "xvfb")
-    need("xwd", "x11-apps")
     async with open_screen() as environment:
         yield environment

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import trio
 from PIL import Image
 
@@ -45,24 +46,31 @@ class Picture:
     height: int
     pixels: bytes
 
+    @classmethod
+    def of_image(cls, image: Image.Image) -> Picture:
+        pixels = image.convert("RGB").tobytes("raw", "BGRX")
+        return cls(image.width, image.height, pixels)
+
+    @classmethod
+    def of_array(cls, array: np.ndarray) -> Picture:
+        """Of height x width x 3 bytes of red, green, blue."""
+        return cls.of_image(Image.fromarray(array))
+
     def image(self) -> Image.Image:
         return Image.frombuffer("RGB", (self.width, self.height), self.pixels, "raw", "BGRX", 0, 1)
+
+    def array(self) -> np.ndarray:
+        """Height x width x 3 bytes of red, green, blue."""
+        return np.asarray(self.image())
 
     def difference(self, other: Picture) -> str:
         """Empty when the colours of all pixels are equal; else where and how many are not."""
         if (self.width, self.height) != (other.width, other.height):
             return f"{self.width}x{self.height} against {other.width}x{other.height}"
-        wrong = [
-            i
-            for plane in range(3)
-            for i, (a, b) in enumerate(zip(self.pixels[plane::4], other.pixels[plane::4], strict=True))
-            if a != b
-        ]
-        if not wrong:
+        ys, xs = np.nonzero((self.array() != other.array()).any(axis=2))
+        if not len(xs):
             return ""
-        xs, ys = {i % self.width for i in wrong}, {i // self.width for i in wrong}
-        count = len(set(wrong))
-        return f"{count} pixels differ within x {min(xs)}..{max(xs)}, y {min(ys)}..{max(ys)}"
+        return f"{len(xs)} pixels differ within x {xs.min()}..{xs.max()}, y {ys.min()}..{ys.max()}"
 
 
 @dataclass

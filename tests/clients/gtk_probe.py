@@ -126,7 +126,6 @@ class Probe:
         self.wanted = None
         self.channels = {}
         self.displays = {}
-        self.compression = None
         self.waits = []
         self.buffer = b""
         GLib.unix_fd_add_full(0, 0, GLib.IOCondition.IN | GLib.IOCondition.HUP, self.on_input)
@@ -182,7 +181,7 @@ class Probe:
         session.set_property("enable-smartcard", False)
         session.set_property("read-only", request.get("read-only", False))
         if "preferred-compression" in request:
-            self.compression = COMPRESSIONS[request["preferred-compression"]]
+            session.set_property("preferred-compression", COMPRESSIONS[request["preferred-compression"]])
         self.wanted = request.get("channels")
         GObject.GObject.connect(session, "channel-new", self.on_channel_new)
         GObject.GObject.connect(session, "channel-destroy", self.on_channel_destroy)
@@ -398,8 +397,6 @@ class Probe:
         if error is not None:
             fields["message"] = error.message
         channel.opened = event == SpiceClientGLib.ChannelEvent.OPENED
-        if channel.opened and name.startswith("display") and self.compression is not None:
-            channel.display_channel_change_preferred_compression(self.compression)
         nick = SpiceClientGLib.ChannelEvent(event).value_nick
         emit(event="channel-event", channel=name, what=nick, **fields)
 

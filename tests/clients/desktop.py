@@ -1,0 +1,158 @@
+"""`spicetrio x11 --start` with a session of our own, and windows on it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from .command import Command, open_command
+from .gtk import GtkClient, Picture
+from .processes import open_child, screenshot
+
+X_WINDOW = Path(__file__).with_name("x_window.py")
+
+KEYS = dict(zip("1234567890", range(2, 12), strict=True))
+for row, first in (("qwertyuiop", 16), ("asdfghjkl;'", 30), ("zxcvbnm,./", 44)):
+    KEYS |= {key: first + i for i, key in enumerate(row)}
+KEYS |= {" ": 57, "\n": 28, "-": 12, "=": 13}
+"""Scan codes of a US keyboard."""
+SHIFTED = {">": ".", "_": "-", ":": ";", "$": "4"}
+LEFT_SHIFT = 42
+
+
+@dataclass
+class Window:
+    """A window of `x_window.py`."""
+
+    process: trio.Process
+    number: int = 0
+    """Its id at the X server."""
+    events: list[dict[str, Any]] = field(default_factory=list)
+    _changed: trio.Event = field(default_factory=trio.Event)
+
+    async def wait(self, *expected: dict[str, Any]) -> None:
+        """Wait for these events among those it gets, in this order; each may have more fields than are named."""
+
+        def found() -> bool:
+            events = iter(self.events)
+            return all(any(wanted.items() <= seen.items() for seen in events) for wanted in expected)
+
+        with trio.move_on_after(10):
+            while not found():
+                await self._changed.wait()
+        assert found(), f"wanted {expected}, got {self.events}"
+
+    async def _read(self, ready: trio.Event) -> None:
+        buffer = b""
+        assert self.process.stdout is not None
+        async for data in self.process.stdout:
+            *lines, buffer = (buffer + data).split(b"\n")
+            for line in lines:
+                message = json.loads(line)
+                if "window" in message:
+                    self.number = message["window"]
+                    ready.set()
+                else:
+                    self.events.append(message)
+            self._changed.set()
+            self._changed = trio.Event()
+
+
+@dataclass
+class Desktop:
+    """The desktop that a running command serves."""
+
+    command: Command
+    environment: dict[str, str]
+    """What its session runs in: its X server and the right to use it."""
+    session: int
+    """The process of its session."""
+
+    @property
+    def address(self) -> str:
+        return self.command.address
+
+    async def picture(self) -> Picture:
+        """What the X server itself says is on the screen, once that does not change any more."""
+        before = await screenshot(self.environment)
+        with trio.fail_after(10):
+            while True:
+                await trio.sleep(0.1)
+                after = await screenshot(self.environment)
+                if after.tobytes() == before.tobytes():
+                    return Picture.of_image(after)
+                before = after
+
+    async def run(self, *command: str) -> str:
+        """Run a short program on the desktop; what it printed."""
+        with trio.fail_after(10):
+            done = await trio.run_process(command, env=self.environment, capture_stdout=True)
+        return done.stdout.decode()
+
+    @asynccontextmanager
+    async def program(self, *command: str) -> AsyncIterator[trio.Process]:
+        """Run a program on the desktop for as long as the block."""
+        async with open_child(
+            command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            yield process
+
+    @asynccontextmanager
+    async def window(self, width: int, height: int, x: int = 0, y: int = 0, *, seed: int = 1) -> AsyncIterator[Window]:
+        """A window full of coloured rectangles, that records its events."""
+        arguments = [str(number) for number in (width, height, x, y, seed)]
+        async with (
+            open_child(
+                [sys.executable, str(X_WINDOW), *arguments], env=self.environment, stdout=subprocess.PIPE
+            ) as process,
+            trio.open_nursery() as nursery,
+        ):
+            window = Window(process)
+            ready = trio.Event()
+            nursery.start_soon(window._read, ready)
+            with trio.fail_after(10):
+                await ready.wait()
+            yield window
+            nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def open_desktop(folder: Path, *options: str) -> AsyncIterator[Desktop]:
+    """Run `spicetrio x11` with a session that shows nothing, and learn where its X server is."""
+    # The session's own words tell which X server it got, and with what cookie.
+    told = folder / "environment"
+    session = folder / "session"
+    session.write_text(f"#!/bin/sh\nSESSION=$$ env -0 > '{told}.part' && mv '{told}.part' '{told}'\nexec sleep 600\n")
+    session.chmod(0o755)
+    arguments = ["--disable-ticketing", "--port", "0", *options, "--start", str(session)]
+    async with open_command("x11", *arguments) as command:
+        await wait_file(told)
+        variables = told.read_text().split("\0")
+        environment = dict(variable.split("=", 1) for variable in variables if variable)
+        yield Desktop(command, environment, int(environment.pop("SESSION")))
+
+
+async def wait_file(file: Path) -> None:
+    """Wait until another process has made it."""
+    with trio.fail_after(15):
+        while not await trio.Path(file).exists():  # noqa: ASYNC110  (another process makes it)
+            await trio.sleep(0.02)
+
+
+async def type_text(viewer: GtkClient, text: str) -> None:
+    """Press the keys of a US keyboard that give this text."""
+    for letter in text:
+        key = SHIFTED.get(letter, letter)
+        if key != letter:
+            await viewer.key(LEFT_SHIFT, down=True)
+        await viewer.tap(KEYS[key])
+        if key != letter:
+            await viewer.key(LEFT_SHIFT, down=False)
