@@ -40,6 +40,18 @@ class ViewerWishes:
     """It understands MONITORS_CONFIG."""
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages for one viewer, worth one credit."""
+
+    viewer: int
+    """Whom they are for."""
+    messages: list[Marshalled]
+    """In order."""
+    sated: bool
+    """With them, the viewer lacks nothing."""
+
+
 @dataclass(slots=True)
 class _Viewer:
     wishes: ViewerWishes
@@ -140,12 +152,17 @@ class Picture:
         """Forget a viewer."""
         del self._viewers[viewer]
 
-    def batches(self) -> Iterator[tuple[int, list[Marshalled]]]:
+    def hungry(self) -> set[int]:
+        """Return the viewers that lack something and have no credit for it."""
+        return {number for number, viewer in self._viewers.items() if viewer.backlog and not viewer.credit}
+
+    def batches(self) -> Iterator[Batch]:
         """Make a batch of messages for each viewer that has credit and lacks something."""
         for number, viewer in self._viewers.items():
             if viewer.credit and viewer.backlog:
                 viewer.credit = False
-                yield number, self._batch(viewer)
+                messages = self._messages(viewer)
+                yield Batch(number, messages, sated=not viewer.backlog)
 
     def _set_size(self, width: int, height: int) -> None:
         self._bounds = Rect(0, 0, width, height)
@@ -187,7 +204,7 @@ class Picture:
         )
         return [Rect(*rect) for rect in found]
 
-    def _batch(self, viewer: _Viewer) -> list[Marshalled]:
+    def _messages(self, viewer: _Viewer) -> list[Marshalled]:
         messages: list[Marshalled] = []
         if not viewer.begun:
             messages += self._begin(viewer)

@@ -20,7 +20,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import trio
 
-from spicetrio.canvas.picture import Picture, ViewerWishes
+from spicetrio.canvas.picture import Batch, Picture, ViewerWishes
 from spicetrio.wire.buffer import Marshalled
 
 MAX_JOBS: Final = 1024
@@ -45,7 +45,8 @@ class _Job(Generic[T]):
 @dataclass(slots=True)
 class _Outcome:
     jobs: list[_Job[Any]] = field(default_factory=list)
-    batches: list[tuple[int, list[Marshalled]]] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+    hungry: set[int] = field(default_factory=set)
 
 
 class Worker:
@@ -62,6 +63,8 @@ class Worker:
         self._bytes = 0
         self._room = trio.lowlevel.ParkingLot()
         self._viewers: dict[int, Deliver] = {}
+        self._sated: set[int] = set()
+        self._credits: list[int] = []
         self._last_viewer = 0
         self._closed = False
 
@@ -137,12 +140,21 @@ class Worker:
         self._post(partial(Picture.change, viewer=viewer, wishes=wishes))
 
     def credit(self, viewer: int) -> None:
-        """Give a viewer credit for one batch."""
-        self._post(partial(Picture.credit, viewer=viewer))
+        """Give a viewer credit for one batch.
+
+        A viewer that lacks nothing will lack something only after another job, so the credit goes in with that one: it
+        is not worth a hop of its own.
+        """
+        if viewer in self._sated:
+            self._credits.append(viewer)
+        else:
+            self._post(partial(Picture.credit, viewer=viewer))
 
     def detach(self, viewer: int) -> None:
         """Remove a viewer; nothing more is delivered to it."""
         del self._viewers[viewer]
+        self._sated.discard(viewer)
+        self._credits = [other for other in self._credits if other != viewer]
         self._post(partial(Picture.detach, viewer=viewer))
 
     def _check_open(self) -> None:
@@ -162,14 +174,14 @@ class Worker:
 
     # In the event loop, called by the thread.
 
-    async def _exchange(self, outcome: _Outcome) -> list[_Job[Any]]:
+    async def _exchange(self, outcome: _Outcome) -> tuple[list[_Job[Any]], list[int]]:
         self._take_over(outcome)
-        jobs = [await self._jobs.receive()]
-        while True:
-            try:
-                jobs.append(self._jobs.receive_nowait())
-            except trio.WouldBlock:
-                return jobs
+        self._sated -= outcome.hungry
+        jobs = [] if outcome.hungry.intersection(self._credits) else [await self._jobs.receive()]
+        jobs += [self._jobs.receive_nowait() for _ in range(self._jobs.statistics().current_buffer_used)]
+        credits, self._credits = self._credits, []
+        self._sated.difference_update(credits)
+        return jobs, credits
 
     def _take_over(self, outcome: _Outcome) -> None:
         for job in outcome.jobs:
@@ -179,17 +191,21 @@ class Worker:
                 job.done.set()
         if outcome.jobs:
             self._room.unpark_all()
-        for viewer, batch in outcome.batches:
-            if deliver := self._viewers.get(viewer):
-                deliver(batch)
+        for batch in outcome.batches:
+            if deliver := self._viewers.get(batch.viewer):
+                if batch.sated:
+                    self._sated.add(batch.viewer)
+                deliver(batch.messages)
 
     # In the thread.
 
     def _work(self) -> None:
         outcome = _Outcome()
         while True:
-            jobs = trio.from_thread.run(self._exchange, outcome)
+            jobs, credits = trio.from_thread.run(self._exchange, outcome)
             outcome = _Outcome(jobs)
+            for viewer in credits:
+                self._picture.credit(viewer)
             for job in jobs:
                 job.result.append(job.call(self._picture))
             started = perf_counter()
@@ -199,3 +215,4 @@ class Worker:
                     trio.from_thread.run_sync(self._take_over, outcome)
                     outcome = _Outcome()
                     started = perf_counter()
+            outcome.hungry = self._picture.hungry()
