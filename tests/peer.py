@@ -172,9 +172,7 @@ class Screen:
 
     def _on_CopyBits(self, message: draw.CopyBits) -> None:
         box = message.base.box
-        pixels.copy_area(
-            self.data, 4 * self.width, box.left, box.top, box.width, box.height, *message.src_position
-        )
+        pixels.copy_area(self.data, 4 * self.width, box.left, box.top, box.width, box.height, *message.src_position)
 
     def _on_DrawCopy(self, message: draw.DrawCopy) -> None:
         box, image = message.base.box, message.src
@@ -185,15 +183,10 @@ class Screen:
             case Lz() as compressed:
                 data = bytes(lz.decode(bytes(compressed.data)).pixels)
             case Lz4() as compressed:
-                data = decode_lz4(bytes(compressed.data), box.width, box.height)
+                data = bytes(lz4.decode(compressed.data, 4 * box.width * box.height).pixels)
             case other:
                 raise AssertionError(f"got {other}")
         pixels.blit(self.data, 4 * self.width, box.left, box.top, data, 0, 4 * box.width, box.width, box.height, "BGRX")
-
-
-def decode_lz4(data: bytes, width: int, height: int) -> bytes:
-    decoded = lz4.decode(data, width=width, height=height)
-    return bytes(decoded if isinstance(decoded, bytes | bytearray | memoryview) else decoded.pixels)
 
 
 class Viewer:

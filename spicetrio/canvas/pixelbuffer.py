@@ -92,7 +92,7 @@ def _from_array(view: memoryview, format: str | None) -> PixelBuffer:  # noqa: A
     depth = shape[2] if len(shape) == 3 else 1
     if len(shape) > 3 or view.itemsize != 1 or depth not in (1, 3, 4):
         raise ValueError(
-            f"the array has shape {shape} and items of {view.itemsize} bytes, expected (rows, columns, 3 or 4) of one byte"
+            f"the array has shape {shape} and items of {view.itemsize} bytes, expected (rows, columns, 3 or 4) of one"
         )
     name = format or {1: "L", 3: "RGB", 4: "RGBA"}[depth]
     if BYTES_PER_PIXEL.get(name) != depth:

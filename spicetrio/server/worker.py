@@ -179,9 +179,9 @@ class Worker:
         self._sated -= outcome.hungry
         jobs = [] if outcome.hungry.intersection(self._credits) else [await self._jobs.receive()]
         jobs += [self._jobs.receive_nowait() for _ in range(self._jobs.statistics().current_buffer_used)]
-        credits, self._credits = self._credits, []
-        self._sated.difference_update(credits)
-        return jobs, credits
+        credited, self._credits = self._credits, []
+        self._sated.difference_update(credited)
+        return jobs, credited
 
     def _take_over(self, outcome: _Outcome) -> None:
         for job in outcome.jobs:
@@ -202,9 +202,9 @@ class Worker:
     def _work(self) -> None:
         outcome = _Outcome()
         while True:
-            jobs, credits = trio.from_thread.run(self._exchange, outcome)
+            jobs, credited = trio.from_thread.run(self._exchange, outcome)
             outcome = _Outcome(jobs)
-            for viewer in credits:
+            for viewer in credited:
                 self._picture.credit(viewer)
             for job in jobs:
                 job.result.append(job.call(self._picture))
