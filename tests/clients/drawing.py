@@ -31,6 +31,13 @@ class Drawing:
             operation = self.random.choice((self.fill, self.image, self.image, self.copy, self.scroll, self.frame))
             await operation()
 
+    async def cover(self) -> None:
+        """A picture of the whole display, without two rows that are the same."""
+        height, width = self.array.shape[:2]
+        rows, columns = np.mgrid[:height, :width]
+        self.array = np.stack((rows, columns, rows * columns >> 4), axis=2).astype(np.uint8)
+        await self.display.draw_image(0, 0, self.array)
+
     async def fill(self) -> None:
         x, y, width, height = self._rectangle()
         colour = self.random.randrange(1 << 24)

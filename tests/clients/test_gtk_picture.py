@@ -168,6 +168,37 @@ async def test_three_viewers_see_the_same(gtk: OpenGtk, server: spicetrio.Server
             await viewer.wait_equal(drawing.picture)
 
 
+async def test_viewers_come_and_go_while_drawing_goes_on(
+    gtk: OpenGtk, server: spicetrio.Server, display: spicetrio.Display
+) -> None:
+    drawing = Drawing(display, seed=12)
+    enough = trio.Event()
+    arrived = 0
+
+    async def draw() -> None:
+        while not enough.is_set():
+            await drawing.draw(10)
+            await trio.sleep(0.002)
+
+    async def visit(compression: str) -> None:
+        nonlocal arrived
+        async with gtk(server.addresses[0], compression=compression):
+            pass
+        async with gtk(server.addresses[0], compression=compression) as viewer:
+            arrived += 1
+            if arrived == 3:
+                enough.set()
+            await drawn.wait()
+            await viewer.wait_equal(drawing.picture)
+
+    drawn = trio.Event()
+    async with trio.open_nursery() as nursery:
+        for compression in ("off", "lz", "lz4"):
+            nursery.start_soon(visit, compression)
+        await draw()
+        drawn.set()
+
+
 async def test_a_frozen_viewer_holds_up_nobody_and_catches_up(
     gtk: OpenGtk, server: spicetrio.Server, display: spicetrio.Display
 ) -> None:
@@ -291,6 +322,8 @@ async def test_buttons_and_wheel(
 ) -> None:
     async with gtk(server.addresses[0]) as viewer:
         await viewer.wait_channels("inputs:0")
+        await viewer.position(5, 6)
+        await heard.wait(("position", 5, 6, 0))
         for button in (1, 2, 3):
             await viewer.click(button)
             await heard.wait(("button", button, True), ("button", button, False))
@@ -304,9 +337,10 @@ async def test_what_a_viewer_held_is_released_when_it_goes(
 ) -> None:
     async with gtk(server.addresses[0]) as viewer:
         await viewer.wait_channels("inputs:0")
+        await viewer.position(5, 6)
         await viewer.key(42, down=True)
         await viewer.button(3, down=True)
-        await heard.wait(("key", 42, True), ("button", 3, True))
+        await heard.wait(("position", 5, 6, 0), ("key", 42, True), ("button", 3, True))
     assert sorted(await heard.take(2)) == [("button", 3, False), ("key", 42, False)]
 
 
@@ -398,4 +432,4 @@ async def test_a_viewer_is_told_when_the_server_ends(gtk: OpenGtk, nursery: trio
     address = await nursery.start(serve)
     async with gtk(address) as viewer:
         end.set()
-        await viewer.wait_event("disconnected")
+        await viewer.wait_event("channel-event", channel="main:0", what="closed")

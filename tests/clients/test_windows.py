@@ -80,10 +80,10 @@ async def test_the_window_shows_what_is_drawn(client: str, screen: dict[str, str
         server.open_display(*SIZE) as display,
     ):
         drawing = Drawing(display, seed=1)
-        await drawing.draw(20)
+        await drawing.cover()
         async with open_window(client, server.addresses[0], screen, tmp_path):
             await wait_shown(screen, drawing.picture, tmp_path)
-            await drawing.draw(50)
+            await drawing.draw(10)
             await wait_shown(screen, drawing.picture, tmp_path)
 
 
@@ -95,7 +95,7 @@ async def test_hands_on_the_window_are_felt(client: str, screen: dict[str, str],
         server.open_inputs() as inputs,
     ):
         drawing = Drawing(display, seed=2)
-        await drawing.draw(20)
+        await drawing.cover()
         async with open_window(client, server.addresses[0], screen, tmp_path):
             left, top = await wait_shown(screen, drawing.picture, tmp_path)
             where = [str(left + 123), str(top + 45)]
