@@ -236,14 +236,14 @@ class String:
     def pull(cls, buffer: ReadBuffer) -> Self:
         """Read the fields in order."""
         count, flags = buffer.unpack(_STRING)
-        bits = GLYPH_BITS.get(known_flags(StringFlags, flags) & ~StringFlags.TOP_DOWN)
+        bits = GLYPH_BITS.get(known_flags(StringFlags, flags) & ~int(StringFlags.TOP_DOWN))
         if bits is None:
             raise RemoteProtocolError(f"got string flags {flags:#x}, expected one of A1, A4 and A8")
         return cls(flags, buffer.items(count, partial(_pull_glyph, bits=bits), _GLYPH.size))
 
     def push(self, buffer: WriteBuffer) -> None:
         """Write the fields in order."""
-        bits = GLYPH_BITS.get(self.flags & ~StringFlags.TOP_DOWN)
+        bits = GLYPH_BITS.get(self.flags & ~int(StringFlags.TOP_DOWN))
         if bits is None:
             raise LocalProtocolError(f"string flags {self.flags:#x} are not one of A1, A4 and A8")
         buffer.pack(_STRING, len(self.glyphs), self.flags)

@@ -254,11 +254,16 @@ class JpegAlpha:
     def pull(cls, buffer: ReadBuffer) -> Self:
         """Read the fields in order."""
         flags, jpeg_size, size = buffer.unpack(_JPEG_ALPHA)
+        if jpeg_size > size:
+            raise RemoteProtocolError(f"got {jpeg_size} bytes of JPEG in {size} bytes")
         return cls(flags, jpeg_size, bytes(buffer.raw(size)))
 
     def push(self, buffer: WriteBuffer) -> None:
         """Write the fields in order."""
-        buffer.pack(_JPEG_ALPHA, self.flags, self.jpeg_size, memoryview(self.data).nbytes)
+        size = memoryview(self.data).nbytes
+        if self.jpeg_size > size:
+            raise LocalProtocolError(f"{self.jpeg_size} bytes of JPEG are more than the {size} there are")
+        buffer.pack(_JPEG_ALPHA, self.flags, self.jpeg_size, size)
         buffer.raw(self.data)
 
 
