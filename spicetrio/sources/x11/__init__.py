@@ -1,0 +1,73 @@
+"""An X server as the source of pixels: one that runs already, or an Xvfb of our own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import trio
+
+from spicetrio.sources.errors import SourceError
+
+if TYPE_CHECKING:
+    import spicetrio
+
+__all__ = ["serve_x11"]
+
+
+async def serve_x11(
+    server: spicetrio.Server,
+    *,
+    display: str | None,
+    start: Sequence[str] | None,
+    size: tuple[int, int],
+    task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Show an X server to the viewers of a server, and pass on what they do.
+
+    It opens a display and inputs of the server.
+
+    Args:
+        server: Who serves it.
+        display: The X server to attach to, as in $DISPLAY; without it and `start`, the one that $DISPLAY names.
+        start: The command to run on an Xvfb of its own, which ends with it; empty for an Xvfb without one.
+        size: Width and height of that Xvfb's screen in pixels.
+        task_status: Started with the name of the X server, once it is shown.
+
+    Returns when the command started has ended; a display that was attached to is shown until cancelled.
+
+    Cancellation: ends the command and the Xvfb, and leaves no key or button down.
+
+    Raises:
+        SourceError: The X server cannot be shown, or went away.
+        ValueError: Both `display` and `start` are given.
+    """
+    if display is not None and start is not None:
+        raise ValueError("either a display or a command to start, not both")
+    if importlib.util.find_spec("xcffib") is None:
+        raise SourceError(
+            "xcffib is not installed, and an X server is spoken to through it: pip install 'spicetrio[x11]'"
+        )
+    from spicetrio.sources.x11 import session
+
+    try:
+        if start is not None:
+            await session.start(server, start, size, task_status)
+            return
+        name = display or os.environ.get("DISPLAY")
+        if not name:
+            raise SourceError(
+                "DISPLAY is not set: name a running display with --display :0, or run a program with --start"
+            )
+        await session.attach(server, name, task_status)
+    except BaseExceptionGroup as group:
+        errors, others = group.split(SourceError)
+        if errors is None or others is not None:
+            raise
+        # However many tasks noticed, it is one thing that went wrong.
+        error: BaseException = errors
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from error.__cause__

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+import trio
+
+from spicetrio.sources.x11 import serve_x11
+from tests.clients.processes import need, open_screen
+from tests.sources.x11.recording import RecordingServer
+from tests.sources.x11.screen import Screen, open_screen_client
+
+
+@pytest.fixture
+async def xvfb() -> AsyncIterator[dict[str, str]]:
+    """The environment of an X server that the source did not start."""
+    need("Xvfb", "xvfb")
+    async with open_screen(640, 480) as environment:
+        yield environment
+
+
+@pytest.fixture
+def screen(xvfb: dict[str, str]) -> Iterator[Screen]:
+    with open_screen_client(xvfb) as screen:
+        yield screen
+
+
+@pytest.fixture
+async def attached(xvfb: dict[str, str]) -> AsyncIterator[RecordingServer]:
+    """A server that shows it."""
+    async with attach(xvfb) as server:
+        yield server
+
+
+@asynccontextmanager
+async def attach(environment: dict[str, str]) -> AsyncIterator[RecordingServer]:
+    server = RecordingServer()
+    async with trio.open_nursery() as nursery:
+        serve = partial(serve_x11, server.server, display=environment["DISPLAY"], start=None, size=(1, 1))
+        with trio.fail_after(15):
+            await nursery.start(serve)
+            await server.display.until(lambda: bool(server.display.frames))
+        yield server
+        nursery.cancel_scope.cancel()

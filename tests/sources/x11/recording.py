@@ -1,0 +1,150 @@
+"""What a server gives a source, reduced to remembering what the source does with it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import trio
+from PIL import Image
+
+import spicetrio
+
+
+class Changing:
+    """Something that tests wait for."""
+
+    def __init__(self) -> None:
+        self._changed = trio.Event()
+
+    def changed(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 10) -> None:
+        with trio.fail_after(seconds):
+            while not condition():
+                await self._changed.wait()
+
+
+class RecordingCursor(Changing):
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: list[tuple[Image.Image, int, int]] = []
+        self.places: list[tuple[int, int]] = []
+        self.visible = True
+
+    def set(self, image: Image.Image, hot_x: int, hot_y: int) -> None:
+        self.shapes.append((image, hot_x, hot_y))
+        self.changed()
+
+    def move(self, x: int, y: int) -> None:
+        self.places.append((x, y))
+        self.changed()
+
+    def hide(self) -> None:
+        self.visible = False
+
+    def show(self) -> None:
+        self.visible = True
+
+
+class RecordingDisplay(Changing):
+    """Takes from a frame what was said to be damaged and nothing else, so that damage not told shows."""
+
+    id = 0
+
+    def __init__(self, width: int, height: int) -> None:
+        super().__init__()
+        self.width = width
+        self.height = height
+        self.cursor = RecordingCursor()
+        self.picture = bytearray(width * height * 4)
+        self.frames: list[list[spicetrio.Rect] | None] = []
+        self.times: list[float] = []
+        self.delay = 0.0
+
+    async def draw_frame(self, frame: memoryview, damage: Iterable[spicetrio.Rect] | None = None) -> None:
+        assert frame.nbytes == len(self.picture)
+        stride = self.width * 4
+        areas = None if damage is None else list(damage)
+        for left, top, right, bottom in areas or [spicetrio.Rect(0, 0, self.width, self.height)]:
+            assert 0 <= left < right <= self.width
+            assert 0 <= top < bottom <= self.height
+            for y in range(top, bottom):
+                row = slice(y * stride + left * 4, y * stride + right * 4)
+                self.picture[row] = frame[row]
+        self.frames.append(areas)
+        self.times.append(trio.current_time())
+        await trio.sleep(self.delay)
+        self.changed()
+
+    async def resize(self, width: int, height: int) -> None:
+        await trio.lowlevel.checkpoint()
+        self.width, self.height = width, height
+        self.picture = bytearray(width * height * 4)
+
+    def rgb(self) -> bytes:
+        return Image.frombytes("RGB", (self.width, self.height), bytes(self.picture), "raw", "BGRX").tobytes()
+
+
+class RecordingInputs(Changing):
+    def __init__(self) -> None:
+        super().__init__()
+        self._send, self._receive = trio.open_memory_channel[spicetrio.InputEvent](1000)
+        self.locks: list[spicetrio.Locks] = []
+
+    def __aiter__(self) -> AsyncIterator[spicetrio.InputEvent]:
+        return self._receive
+
+    def set_locks(self, locks: spicetrio.Locks) -> None:
+        self.locks.append(locks)
+        self.changed()
+
+    def key(self, code: int, down: bool) -> None:
+        self._put(spicetrio.KeyEvent, code, down)
+
+    def tap(self, code: int) -> None:
+        self.key(code, True)
+        self.key(code, False)
+
+    def place(self, x: int, y: int) -> None:
+        self._put(spicetrio.PointerPosition, x, y, 0)
+
+    def move(self, dx: int, dy: int) -> None:
+        self._put(spicetrio.PointerMotion, dx, dy)
+
+    def button(self, button: int, down: bool) -> None:
+        self._put(spicetrio.ButtonEvent, button, down)
+
+    def wheel(self, steps: int) -> None:
+        self._put(spicetrio.WheelEvent, steps)
+
+    def _put(self, event: Callable[..., spicetrio.InputEvent], *fields: int) -> None:
+        self._send.send_nowait(event(*fields, cast("spicetrio.Client", None)))
+
+
+class RecordingServer:
+    """Stands in for `spicetrio.Server`."""
+
+    def __init__(self) -> None:
+        self.display = RecordingDisplay(1, 1)
+        self.inputs = RecordingInputs()
+        self.closed = False
+
+    @asynccontextmanager
+    async def open_display(self, width: int, height: int) -> AsyncIterator[RecordingDisplay]:
+        self.display = RecordingDisplay(width, height)
+        try:
+            yield self.display
+        finally:
+            self.closed = True
+
+    @asynccontextmanager
+    async def open_inputs(self) -> AsyncIterator[RecordingInputs]:
+        yield self.inputs
+
+    @property
+    def server(self) -> spicetrio.Server:
+        return cast("spicetrio.Server", cast(Any, self))
