@@ -236,7 +236,8 @@ class SubMessage:
     def pull(cls, buffer: ReadBuffer) -> Self:
         """Read the fields in order."""
         message_type, size = buffer.unpack(_SUB_MESSAGE)
-        return cls(message_type, bytes(buffer.raw(size)))
+        # No copy: many offsets of a list may point to the same large body.
+        return cls(message_type, buffer.raw(size))
 
     def push(self, buffer: WriteBuffer) -> None:
         """Write the fields in order."""
