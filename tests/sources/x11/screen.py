@@ -19,6 +19,15 @@ from PIL import Image
 from xcffib import xproto
 
 ALL_PLANES = 0xFFFFFFFF
+INPUT_EVENTS = (
+    xproto.KeyPressEvent,
+    xproto.KeyReleaseEvent,
+    xproto.ButtonPressEvent,
+    xproto.ButtonReleaseEvent,
+    xproto.MotionNotifyEvent,
+)
+_Connection: Any = xcffib.Connection
+_Rectangle: Any = xproto.RECTANGLE
 
 
 class Screen:
@@ -41,7 +50,7 @@ class Screen:
 
     def fill(self, x: int, y: int, width: int, height: int, color: int) -> None:
         self.core.ChangeGC(self._gc, xproto.GC.Foreground, [color])
-        area = xproto.RECTANGLE.synthetic(x, y, width, height)
+        area = _Rectangle.synthetic(x, y, width, height)
         self.core.PolyFillRectangle(self.root, self._gc, 1, [area])
         self.connection.flush()
 
@@ -50,7 +59,7 @@ class Screen:
         for _ in range(count):
             self.core.ChangeGC(self._gc, xproto.GC.Foreground, [values.randrange(1 << 24)])
             place = values.randrange(width), values.randrange(height), values.randint(1, 90), values.randint(1, 40)
-            self.core.PolyFillRectangle(self.root, self._gc, 1, [xproto.RECTANGLE.synthetic(*place)])
+            self.core.PolyFillRectangle(self.root, self._gc, 1, [_Rectangle.synthetic(*place)])
         self.connection.flush()
 
     def rgb(self) -> bytes:
@@ -87,7 +96,9 @@ class Screen:
         """What the window got since the last time: name and detail of each event."""
         got = []
         while event := self.connection.poll_for_event():
-            got.append((type(event).__name__.removesuffix("Event"), event.detail))
+            # Others, such as of a keymap taken over from another keyboard, come to every client.
+            if isinstance(event, INPUT_EVENTS):
+                got.append((type(event).__name__.removesuffix("Event"), event.detail))
         return got
 
     async def gather(self, count: int) -> list[tuple[str, int]]:
@@ -121,7 +132,7 @@ class Screen:
 
 @contextmanager
 def open_screen_client(environment: dict[str, str]) -> Iterator[Screen]:
-    connection: Any = xcffib.Connection(environment["DISPLAY"])
+    connection = _Connection(environment["DISPLAY"])
     try:
         yield Screen(connection)
     finally:
