@@ -172,6 +172,7 @@ async def test_nothing_stays_pressed_when_the_source_ends(xvfb: dict[str, str], 
 
 async def test_input_gets_through_a_grabbed_server(attached: RecordingServer, screen: Screen) -> None:
     screen.window()
+    await attached.inputs.until(lambda: bool(attached.inputs.locks))
     screen.core.GrabServer()
     screen.settle()
     frames = len(attached.display.frames)
