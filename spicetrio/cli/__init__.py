@@ -1,1 +1,5 @@
 """The commands."""
+
+from spicetrio.cli.command import main
+
+__all__ = ["main"]

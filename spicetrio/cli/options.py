@@ -1,0 +1,179 @@
+"""The options about serving that all commands share; they are named as QEMU's `-spice` names them."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import secrets
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from spicetrio import ImageCompression, Settings
+from spicetrio.cli.parser import Parser, count, port
+
+DEFAULT_ADDRESS: Final = "127.0.0.1"
+DEFAULT_PORT: Final = 5900
+LEVELS: Final = ("debug", "info", "warning", "error")
+COMPRESSIONS: Final = {
+    "off": ImageCompression.OFF,
+    "lz": ImageCompression.LZ,
+    "lz4": ImageCompression.LZ4,
+}
+LATER: Final = ("auto_glz", "auto_lz", "quic", "glz")
+"""What QEMU knows as well."""
+
+_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
+_MOST_READ: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What was asked for."""
+
+    settings: Settings
+    ticket_made: bool
+    """The ticket is our own, and nobody knows it yet."""
+    vv: Path | None
+    log_level: str
+    secret: str | None = field(repr=False)
+    """The ticket."""
+
+
+def add_serving_options(parser: Parser) -> None:
+    """Add the options to the parser of a command."""
+    where = parser.add_argument_group("where to listen")
+    where.add_argument(
+        "--addr",
+        action="append",
+        metavar="ADDRESS",
+        help=f"name or address to listen on; may be given several times (default: {DEFAULT_ADDRESS})",
+    )
+    where.add_argument(
+        "--port",
+        type=port,
+        metavar="PORT",
+        help=f"TCP port; 0 takes a free one (default: {DEFAULT_PORT}; none with --unix alone)",
+    )
+    where.add_argument("--unix", metavar="PATH", help="listen on a UNIX socket that only this user may connect to")
+    who = parser.add_argument_group("who may connect", "Without these a ticket is made and printed.")
+    who.add_argument(
+        "--password-file",
+        metavar="FILE",
+        help="the ticket (password) that viewers need is the first line of FILE; - is standard input",
+    )
+    who.add_argument("--disable-ticketing", action="store_true", help="let in whoever can connect")
+    who.add_argument(
+        "--allow-anonymous",
+        action="store_true",
+        help="with --disable-ticketing: even from other machines",
+    )
+    who.add_argument("--max-viewers", type=count, metavar="N", help="refuse further viewers (default: 256)")
+    what = parser.add_argument_group("what viewers get")
+    what.add_argument("--name", metavar="NAME", help=f"what viewers call it (default: {parser.prog})")
+    what.add_argument(
+        "--image-compression",
+        type=_compression,
+        default=ImageCompression.LZ,
+        metavar="|".join(COMPRESSIONS),
+        help="how pictures are packed (default: lz)",
+    )
+    what.add_argument(
+        "--vv",
+        type=Path,
+        metavar="FILE",
+        help="write FILE for `remote-viewer FILE`, with the ticket in it; it is removed in the end",
+    )
+    what.add_argument(
+        "--log-level",
+        choices=LEVELS,
+        default="info",
+        metavar="LEVEL",
+        help=f"what is told on standard error: {', '.join(LEVELS)} (default: info)",
+    )
+
+
+def read_serving_options(arguments: argparse.Namespace, parser: Parser) -> Serving:
+    """Return what the arguments ask for; what makes no sense ends the program."""
+    if arguments.unix is not None and arguments.port is None and arguments.addr:
+        parser.error("--addr with --unix needs --port as well")
+    if arguments.unix == "":
+        parser.error("--unix needs a path")
+    if arguments.allow_anonymous and not arguments.disable_ticketing:
+        parser.error("--allow-anonymous is for --disable-ticketing only")
+    if arguments.password_file is not None and arguments.disable_ticketing:
+        parser.error("--password-file and --disable-ticketing exclude each other")
+    tcp = DEFAULT_PORT if arguments.port is None and arguments.unix is None else arguments.port
+    if arguments.vv is not None and tcp is None and arguments.unix.startswith("@"):
+        parser.error("--vv cannot name an abstract UNIX socket: give a path, or --port as well")
+    addresses = arguments.addr or [DEFAULT_ADDRESS]
+    if arguments.disable_ticketing and not arguments.allow_anonymous and tcp is not None:
+        for address in addresses:
+            if not _is_loopback(address):
+                parser.error(
+                    f"--disable-ticketing with --addr {address or repr(address)} would let in everybody: "
+                    "leave it out, or add --allow-anonymous"
+                )
+    ticket = None
+    if arguments.password_file is not None:
+        ticket = _read_ticket(arguments.password_file, parser)
+    elif not arguments.disable_ticketing:
+        ticket = make_ticket()
+    changes = {} if arguments.max_viewers is None else {"max_viewers": arguments.max_viewers}
+    try:
+        settings = Settings(
+            host=tuple(addresses),
+            port=tcp,
+            unix=arguments.unix,
+            ticket=ticket,
+            disable_ticketing=arguments.disable_ticketing,
+            allow_anonymous=arguments.allow_anonymous,
+            name=arguments.name or parser.prog,
+            image_compression=arguments.image_compression,
+            **changes,
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    made = ticket is not None and arguments.password_file is None
+    return Serving(settings, made, arguments.vv, arguments.log_level, ticket)
+
+
+def make_ticket() -> str:
+    """Return a ticket that nobody can guess and everybody can type."""
+    letters = "".join(secrets.choice(_LETTERS) for _ in range(12))
+    return "-".join(letters[start : start + 4] for start in range(0, 12, 4))
+
+
+def _read_ticket(name: str, parser: Parser) -> str:
+    try:
+        if name == "-":
+            line = sys.stdin.buffer.readline(_MOST_READ)
+        else:
+            with Path(name).open("rb") as file:
+                line = file.readline(_MOST_READ)
+        ticket = line.decode().rstrip("\r\n")
+    except OSError as error:
+        parser.error(f"cannot read --password-file {name}: {error.strerror}")
+    except UnicodeDecodeError:
+        parser.error(f"--password-file {name} is not UTF-8")
+    if not ticket:
+        parser.error(f"--password-file {name}: its first line is empty, expected the ticket")
+    return ticket
+
+
+def _compression(text: str) -> ImageCompression:
+    if text in LATER:
+        raise argparse.ArgumentTypeError(f"{text} is not supported yet: choose {', '.join(COMPRESSIONS)}")
+    if text not in COMPRESSIONS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none: choose {', '.join(COMPRESSIONS)}")
+    return COMPRESSIONS[text]
+
+
+def _is_loopback(address: str) -> bool:
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,176 @@
+"""Running a server around a source of pixels, as a command does: from its first line to its end by a signal."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+import trio
+
+from spicetrio import Server, open_server
+from spicetrio.cli.errors import CommandError
+from spicetrio.cli.options import Serving
+from spicetrio.cli.parser import FAILURE_STATUS
+from spicetrio.cli.viewerfile import entries, viewer_file
+from spicetrio.sources.errors import SourceError
+
+logger: Final = logging.getLogger("spicetrio.command")
+
+FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_WILDCARDS: Final = ("0.0.0.0", "::")
+_FIXES: Final = {
+    errno.EADDRINUSE: "choose another --port (0 takes a free one) or --unix path, or end who uses it",
+    errno.EACCES: "choose a --port from 1024 on, or a --unix path where you may write",
+    errno.EADDRNOTAVAIL: "--addr is a name or an address of this machine",
+    errno.EAFNOSUPPORT: "choose an --addr of another kind",
+    errno.ENOENT: "make the directory of the --unix path first",
+    errno.ENOTDIR: "choose another --unix path",
+}
+
+
+class Source(Protocol):
+    """Something that opens displays on a server."""
+
+    def __call__(self, server: Server, *, task_status: trio.TaskStatus[Any]) -> Awaitable[None]:
+        """Run it; the status is told once it can be looked at."""
+        ...
+
+
+def run(prog: str, serving: Serving, source: Source) -> int:
+    """Serve a source until it ends or a signal comes; return the exit status.
+
+    Args:
+        prog: What the command is called.
+        serving: How to serve.
+        source: What to serve.
+    """
+    logging.basicConfig(
+        stream=sys.stderr, level=serving.log_level.upper(), format=FORMAT, datefmt="%H:%M:%S", force=True
+    )
+    _warn_of_slow_kernels(prog)
+    complaint = ""
+    try:
+        trio.run(_serve, serving, source)
+    except* (CommandError, SourceError) as group:
+        complaint = str(next(_leaves(group)))
+    if not complaint:
+        return 0
+    print(f"{prog}: error: {' '.join(complaint.split())}", file=sys.stderr)
+    return FAILURE_STATUS
+
+
+async def _serve(serving: Serving, source: Source) -> None:
+    stop = trio.CancelScope()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_stop_by_signal, stop)
+        opened = False
+        try:
+            async with open_server(serving.settings) as server:
+                opened = True
+                # Only the source ends with the scope: the server is left in its own time, and says goodbye.
+                with stop:
+                    await _serve_source(server, serving, source)
+        except* OSError as group:
+            if opened:
+                raise
+            raise CommandError(_explain(next(_leaves(group)))) from group
+        nursery.cancel_scope.cancel()
+
+
+async def _serve_source(server: Server, serving: Serving, source: Source) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def run_source(*, task_status: trio.TaskStatus[Any]) -> None:
+            await source(server, task_status=task_status)
+            nursery.cancel_scope.cancel()
+
+        await nursery.start(partial(run_source), name="source")
+        # Here, so that a file with a secret goes at once, however long the source takes to end.
+        with ExitStack() as stack:
+            target = _target(server.addresses)
+            if serving.vv is not None:
+                values = entries(target, title=serving.settings.name, ticket=serving.secret)
+                stack.enter_context(viewer_file(serving.vv, values))
+            _announce(server, serving, target)
+            await trio.sleep_forever()
+
+
+async def _stop_by_signal(
+    stop: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Cancel the scope with the first signal; the second one kills."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        number = await anext(signals)
+    for other in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(other, signal.SIG_DFL)
+    logger.info("got %s: ending", signal.Signals(number).name)
+    stop.cancel()
+
+
+def _announce(server: Server, serving: Serving, target: str) -> None:
+    """Tell the person how to connect, and then whoever reads our output that we are ready."""
+    if serving.ticket_made:
+        print(f"ticket: {serving.secret}", file=sys.stderr)
+    print(f"connect: remote-viewer {serving.vv or target}", file=sys.stderr, flush=True)
+    try:
+        for address in server.addresses:
+            print(f"listening on {address}", flush=True)
+    except BrokenPipeError:
+        logger.warning("nobody reads where we listen")
+        mute_output()
+
+
+def mute_output() -> None:
+    """Write standard output nowhere from now on; nobody reads it, and Python would complain at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _target(addresses: tuple[str, ...]) -> str:
+    """Return the address to give to a viewer: a TCP one if there is one, by name if it is every address."""
+    address = next((address for address in addresses if address.startswith("spice://")), addresses[0])
+    uri = urlsplit(address)
+    if uri.hostname in _WILDCARDS:
+        return f"spice://{socket.gethostname()}:{uri.port}"
+    return address
+
+
+def _explain(error: BaseException) -> str:
+    assert isinstance(error, OSError)
+    text = error.strerror or str(error)
+    fix = _FIXES.get(error.errno or 0)
+    return text if fix is None else f"{text}; {fix}"
+
+
+def _warn_of_slow_kernels(prog: str) -> None:
+    """Say so when pixels are worked on by Python instead of machine code."""
+    slow = sorted(
+        name
+        for name, module in sys.modules.items()
+        if name.startswith("spicetrio.") and getattr(module, "COMPILED", True) is False
+    )
+    if slow:
+        print(
+            f"{prog}: warning: not compiled, so EVERYTHING IS MUCH SLOWER: {', '.join(slow)}; "
+            "install a wheel, or install again where there is a C compiler",
+            file=sys.stderr,
+        )
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

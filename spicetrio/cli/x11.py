@@ -1,0 +1,71 @@
+"""`spicetrio x11`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from functools import partial
+
+from spicetrio.cli.options import add_serving_options, read_serving_options
+from spicetrio.cli.parser import Parser, size
+from spicetrio.cli.serving import run
+
+HELP = "an X11 desktop: one that runs already, or a new one without a screen"
+USAGE = "%(prog)s [options] [--display NAME | --start COMMAND | -- COMMAND [ARGUMENT ...]]"
+EXAMPLES = """\
+examples:
+  spicetrio x11                                      the desktop that $DISPLAY names
+  spicetrio x11 --display :1
+  spicetrio x11 --start xfce4-session --size 1600x900
+  spicetrio x11 --vv desk.vv -- xterm -e top
+"""
+
+
+def add_options(parser: Parser) -> None:
+    """Add what this command understands."""
+    group = parser.add_argument_group("which desktop")
+    group.add_argument("--display", metavar="NAME", help="show a running X server (default: $DISPLAY)")
+    group.add_argument(
+        "--start",
+        metavar="COMMAND",
+        help="start an X server without a screen and run COMMAND, one string, on it; "
+        "when it ends everything ends. An empty string runs nothing",
+    )
+    group.add_argument("command", nargs="*", metavar="COMMAND", help="the same, written behind -- as it is")
+    group.add_argument(
+        "--size", type=size, metavar="WxH", help="size of the screen that is started (default: 1024x768)"
+    )
+    add_serving_options(parser)
+
+
+def execute(arguments: argparse.Namespace, parser: Parser) -> int:
+    """Serve the desktop; return the exit status."""
+    start = _command(arguments, parser)
+    if start is not None and arguments.display is not None:
+        parser.error("--display and a command to start exclude each other")
+    if start is None and arguments.size is not None:
+        parser.error("--size is for a desktop that is started; a running one has its own")
+    display = None if start is not None else arguments.display or os.environ.get("DISPLAY")
+    if start is None and not display:
+        parser.error("DISPLAY is not set: name a desktop with --display :0, or start one with --start COMMAND")
+    serving = read_serving_options(arguments, parser)
+    # Only here, so that the other commands do without what it needs.
+    from spicetrio.sources.x11 import serve_x11
+
+    source = partial(serve_x11, display=display, start=start, size=arguments.size or (1024, 768))
+    return run(parser.prog, serving, source)
+
+
+def _command(arguments: argparse.Namespace, parser: Parser) -> list[str] | None:
+    """Return what is to be started, if something is."""
+    if arguments.start is not None and arguments.command:
+        parser.error("give one command: with --start or behind --")
+    if arguments.command:
+        return list(arguments.command)
+    if arguments.start is None:
+        return None
+    try:
+        return shlex.split(arguments.start)
+    except ValueError as error:
+        parser.error(f"argument --start: {str(error).lower()} in {arguments.start!r}")
