@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from spicetrio.canvas import changes, pixels
+from spicetrio.canvas import changes, pixels, scroll
 from spicetrio.canvas.backlog import Backlog
 from spicetrio.canvas.encoder import Encoder
 from spicetrio.canvas.pixelbuffer import PixelBuffer
@@ -180,6 +180,17 @@ class Picture:
 
     def _take_damage(self, frame: PixelBuffer, area: Rect) -> None:
         changed = self._differences(frame, area)
+        if changed and sum(rect.width * rect.height for rect in changed) >= SCROLL_PIXELS:
+            around = bounding(changed)
+            moved = scroll.find_scroll(
+                self._pixels, self._stride, frame.data, 0, frame.stride,
+                around.left, around.top, around.width, around.height,
+            )  # fmt: skip
+            if moved is not None:
+                dx, dy, *target = moved
+                rect = Rect(*target)
+                self.copy_area(rect, rect.left - dx, rect.top - dy)
+                changed = self._differences(frame, area)
         for rect in changed:
             pixels.blit(
                 self._pixels, self._stride, rect.left, rect.top,
