@@ -54,6 +54,7 @@ class DisplayChannelClient(ChannelClient["Display"]):
         finally:
             if self._viewer is not None:
                 self.channel.worker.detach(self._viewer)
+                self._viewer = None  # the writer may still find itself idle while it is ended
 
     def on_idle(self) -> None:
         """Pass the credit on to the Worker, which answers when there is something new."""
