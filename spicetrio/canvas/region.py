@@ -10,7 +10,9 @@ from spicetrio.wire.geometry import Rect
 MAX_RECTS: Final = 64
 """A region of more rectangles is made coarser by `bound`."""
 COARSE_RECTS: Final = 16
-"""As many rectangles are left at most."""
+"""Its rectangles are gathered in as many groups, or fewer."""
+FEW_RECTS: Final = 32
+"""As many rectangles are left at most; more than groups only where those overlap."""
 
 
 def intersect(one: Rect, other: Rect) -> Rect | None:
@@ -104,10 +106,13 @@ class Region:
         if len(self._rects) <= MAX_RECTS:
             return
         rects = sorted(self._rects, key=lambda rect: (rect.top, rect.left))
-        size = -(-len(rects) // COARSE_RECTS)
-        self._rects = []
-        for first in range(0, len(rects), size):
-            self.add(bounding(rects[first : first + size]))
+        groups = COARSE_RECTS
+        while len(self._rects) > FEW_RECTS:
+            size = -(-len(rects) // groups)
+            self._rects = []
+            for first in range(0, len(rects), size):
+                self.add(bounding(rects[first : first + size]))
+            groups //= 2  # in case these overlap so much that they came to pieces again
 
     def _join_last(self) -> None:
         """Join the last rectangle with such that share a whole edge with it, as lines typed and strips sent do."""
