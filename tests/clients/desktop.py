@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import shlex
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -12,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import trio
+import xcffib
+import xcffib.randr
+import xcffib.xfixes
+from xcffib import xproto
 
 from .command import Command, open_command
 from .gtk import GtkClient, Picture
-from .processes import open_child, screenshot
+from .processes import open_child, screenshot, x_connection
 
 X_WINDOW = Path(__file__).with_name("x_window.py")
 
@@ -97,6 +103,53 @@ class Desktop:
             done = await trio.run_process(command, env=self.environment, capture_stdout=True)
         return done.stdout.decode()
 
+    def resize(self, width: int, height: int) -> None:
+        """Make the X screen smaller, as a session does that changes the resolution."""
+        with x_connection(self.environment) as connection:
+            extension = connection(xcffib.randr.key)
+            extension.QueryVersion(1, 2).reply()
+            root = connection.get_setup().roots[0].root
+            resources = extension.GetScreenResources(root).reply()
+            at, rotation = (0, 0), xcffib.randr.Rotation.Rotate_0
+            off = extension.SetCrtcConfig(resources.crtcs[0], 0, resources.config_timestamp, *at, 0, rotation, 0, [])
+            off.reply()
+            extension.SetScreenSizeChecked(root, width, height, width // 4, height // 4).check()
+
+    def cursor(self) -> tuple[int, int, int, int, bytes]:
+        """Width, height, hot spot and pixels (R, G, B, A, not premultiplied) of the X server's cursor."""
+        with x_connection(self.environment) as connection:
+            extension = connection(xcffib.xfixes.key)
+            extension.QueryVersion(2, 0).reply()
+            cursor = extension.GetCursorImage().reply()
+            pixels = b"".join(_straight(pixel) for pixel in cursor.cursor_image)
+            return cursor.width, cursor.height, cursor.xhot, cursor.yhot, pixels
+
+    def scribble(self, operations: int, seed: int) -> None:
+        """Draw over everything: fill, copy areas around, put images, faster than anyone could look."""
+        values = random.Random(seed)
+        with x_connection(self.environment) as connection:
+            screen = connection.get_setup().roots[0]
+            context = connection.generate_id()
+            over_windows = xproto.SubwindowMode.IncludeInferiors
+            connection.core.CreateGC(context, screen.root, xproto.GC.SubwindowMode, [over_windows])
+            for _ in range(operations):
+                width, height = values.randint(1, 400), values.randint(1, 300)
+                x, y, to_x, to_y = (values.randint(-50, 1000) for _ in range(4))
+                match values.randrange(3):
+                    case 0:
+                        connection.core.ChangeGC(context, xproto.GC.Foreground, [values.randrange(1 << 24)])
+                        area = xproto.RECTANGLE.synthetic(x, y, width, height)
+                        connection.core.PolyFillRectangle(screen.root, context, 1, [area])
+                    case 1:
+                        connection.core.CopyArea(screen.root, screen.root, context, x, y, to_x, to_y, width, height)
+                    case 2:
+                        width, height = min(width, 100), min(height, 100)
+                        pixels = values.randbytes(width * height * 4)
+                        form, depth = xproto.ImageFormat.ZPixmap, screen.root_depth
+                        place = (width, height, x, y, 0, depth)
+                        connection.core.PutImage(form, screen.root, context, *place, len(pixels), pixels)
+            connection.core.GetInputFocus().reply()
+
     @asynccontextmanager
     async def program(self, *command: str) -> AsyncIterator[trio.Process]:
         """Run a program on the desktop for as long as the block."""
@@ -124,6 +177,12 @@ class Desktop:
             nursery.cancel_scope.cancel()
 
 
+def _straight(pixel: int) -> bytes:
+    alpha = pixel >> 24
+    colours = (pixel >> 16 & 255, pixel >> 8 & 255, pixel & 255)
+    return bytes([*(min(255, (c * 255 + alpha // 2) // alpha) if alpha else 0 for c in colours), alpha])
+
+
 @asynccontextmanager
 async def open_desktop(folder: Path, *options: str) -> AsyncIterator[Desktop]:
     """Run `spicetrio x11` with a session that shows nothing, and learn where its X server is."""
@@ -132,7 +191,7 @@ async def open_desktop(folder: Path, *options: str) -> AsyncIterator[Desktop]:
     session = folder / "session"
     session.write_text(f"#!/bin/sh\nSESSION=$$ env -0 > '{told}.part' && mv '{told}.part' '{told}'\nexec sleep 600\n")
     session.chmod(0o755)
-    arguments = ["--disable-ticketing", "--port", "0", *options, "--start", str(session)]
+    arguments = ["--disable-ticketing", "--port", "0", *options, "--start", shlex.quote(str(session))]
     async with open_command("x11", *arguments) as command:
         await wait_file(told)
         variables = told.read_text().split("\0")

@@ -6,8 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
@@ -83,14 +83,20 @@ async def open_screen(width: int = 1024, height: int = 768) -> AsyncIterator[dic
                 os.close(writer)
 
 
-async def screenshot(environment: Mapping[str, str]) -> Image.Image:
-    """What is on the X screen of that environment."""
+@contextmanager
+def x_connection(environment: Mapping[str, str]) -> Iterator[xcffib.Connection]:
+    """A connection to the X server of that environment."""
     connection = _connect(environment["DISPLAY"], environment.get("XAUTHORITY"))
     try:
-        with trio.fail_after(10):
-            return await trio.to_thread.run_sync(_grab, connection)
+        yield connection
     finally:
         connection.disconnect()
+
+
+async def screenshot(environment: Mapping[str, str]) -> Image.Image:
+    """What is on the X screen of that environment."""
+    with x_connection(environment) as connection, trio.fail_after(10):
+        return await trio.to_thread.run_sync(_grab, connection)
 
 
 def _grab(connection: xcffib.Connection) -> Image.Image:

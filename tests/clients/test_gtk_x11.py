@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import trio
 
+from .command import open_command
 from .desktop import Desktop, open_desktop, type_text, wait_file
 from .gtk import CLIENT_MOUSE, SERVER_MOUSE, GtkClient, OpenGtk
-from .processes import need
+from .processes import need, screenshot
 
 NUM = 2
 CAPS = 4
@@ -87,6 +88,35 @@ async def test_a_viewer_follows_windows_that_move_and_close(
         await viewer.wait_equal(await desktop.picture())
 
 
+@compressions
+async def test_a_viewer_follows_wild_drawing(gtk: OpenGtk, desktop: Desktop, compression: str) -> None:
+    async with gtk(desktop.address, compression=compression) as viewer:
+        for seed in range(3):
+            await trio.to_thread.run_sync(desktop.scribble, 300, seed)
+            await viewer.wait_equal(await desktop.picture())
+
+
+async def test_a_viewer_follows_the_size_of_the_screen(gtk: OpenGtk, desktop: Desktop) -> None:
+    async with gtk(desktop.address) as viewer, desktop.window(300, 200):
+        for size in ((640, 480), (801, 333)):
+            desktop.resize(*size)
+            picture = await desktop.picture()
+            assert (picture.width, picture.height) == size
+            await viewer.wait_equal(picture)
+            await trio.to_thread.run_sync(desktop.scribble, 50, 1)
+            await viewer.wait_equal(await desktop.picture())
+
+
+async def test_a_frozen_viewer_of_a_busy_desktop_catches_up(gtk: OpenGtk, desktop: Desktop) -> None:
+    async with gtk(desktop.address) as frozen, gtk(desktop.address) as other:
+        frozen.stop()
+        await trio.to_thread.run_sync(desktop.scribble, 1000, 4)
+        picture = await desktop.picture()
+        await other.wait_equal(picture)
+        frozen.resume()
+        await frozen.wait_equal(picture)
+
+
 async def test_two_viewers_of_one_desktop(gtk: OpenGtk, desktop: Desktop) -> None:
     async with gtk(desktop.address) as first, desktop.window(300, 200), gtk(desktop.address) as second:
         picture = await desktop.picture()
@@ -107,6 +137,22 @@ async def test_what_is_typed_reaches_the_shell(gtk: OpenGtk, desktop: Desktop, x
         await type_text(viewer, "echo typed: a1 > part; mv part typed\n")
         await wait_file(result)
         assert result.read_text() == "typed: a1\n"
+
+
+async def test_fast_typing_keeps_its_order(gtk: OpenGtk, desktop: Desktop, xterm: None, tmp_path: Path) -> None:
+    ready, result = tmp_path / "ready", tmp_path / "typed"
+    text = "the quick brown fox jumps over the lazy dog; 1234567890\n" * 5
+    script = f"cd '{tmp_path}'; touch ready; head -n 5 > part; mv part typed"
+    async with (
+        gtk(desktop.address) as viewer,
+        desktop.program("xterm", "-geometry", "80x24+0+0", "-e", "sh", "-c", script),
+    ):
+        await wait_file(ready)
+        await viewer.wait_channels("inputs:0")
+        await move_to(viewer, 100, 100)
+        await type_text(viewer, text)
+        await wait_file(result)
+        assert result.read_text() == text
 
 
 async def test_clicks_drags_and_the_wheel_arrive(gtk: OpenGtk, desktop: Desktop) -> None:
@@ -161,6 +207,34 @@ async def test_keys_arrive(gtk: OpenGtk, desktop: Desktop) -> None:
         )
 
 
+async def test_every_key_arrives_as_itself(gtk: OpenGtk, desktop: Desktop) -> None:
+    plain = {code: code for code in range(1, 0x54)} | {0x56: 86, 0x57: 87, 0x58: 88}
+    for lock in (CAPS_LOCK_KEY, 0x45, 0x46):
+        del plain[lock]
+    extended = {
+        0x1C: 96,
+        0x1D: 97,
+        0x35: 98,
+        0x37: 99,
+        0x38: 100,
+        0x47: 102,
+        0x48: 103,
+        0x49: 104,
+        0x4B: 105,
+        0x4D: 106,
+    }
+    extended |= {0x4F: 107, 0x50: 108, 0x51: 109, 0x52: 110, 0x53: 111, 0x5B: 125, 0x5C: 126, 0x5D: 127}
+    linux = plain | {0x100 | code: key for code, key in extended.items()}
+    async with gtk(desktop.address) as viewer, desktop.window(300, 200) as window:
+        await viewer.wait_channels("inputs:0")
+        await move_to(viewer, 50, 50)
+        for code, key in linux.items():
+            await viewer.tap(code)
+            keycode = key + 8
+            await window.wait(*({"event": event, "keycode": keycode} for event in ("key-press", "key-release")))
+            window.events.clear()
+
+
 async def test_keys_are_released_when_the_viewer_goes(gtk: OpenGtk, desktop: Desktop) -> None:
     async with desktop.window(300, 200) as window:
         async with gtk(desktop.address) as viewer:
@@ -201,8 +275,26 @@ async def test_the_cursor_takes_the_shape_of_what_is_under_it(gtk: OpenGtk, desk
         mark = len(viewer.events)
         await move_to(viewer, 100, 100)
         bar = await viewer.wait_event("cursor-set", after=mark)
-        assert 0 < bar["hot_x"] < bar["width"]
-        assert any(bytes.fromhex(bar["rgba"])), "a cursor of which nothing shows"
+        width, height, hot_x, hot_y, pixels = desktop.cursor()
+        assert any(pixels), "a cursor of which nothing shows"
+        shape = {"width": width, "height": height, "hot_x": hot_x, "hot_y": hot_y}
+        assert shape.items() <= bar.items()
+        assert bytes.fromhex(bar["rgba"]) == pixels
+
+
+async def test_a_screen_that_runs_already(gtk: OpenGtk, screen: dict[str, str]) -> None:
+    address = ["--disable-ticketing", "--port", "0"]
+    async with open_command("x11", "--display", screen["DISPLAY"], *address, environment=screen) as command:
+        desktop = Desktop(command, screen, session=0)
+        async with gtk(desktop.address) as viewer, desktop.window(300, 200, 20, 30) as window:
+            await viewer.wait_equal(await desktop.picture())
+            await viewer.wait_channels("inputs:0")
+            await move_to(viewer, 50, 50)
+            await viewer.key(30, down=True)
+            await window.wait({"event": "key-press", "keysym": A})
+            assert await command.interrupt() == 0
+            await window.wait({"event": "key-release", "keysym": A})
+    await screenshot(screen)  # it is still there
 
 
 async def test_the_session_ends_with_the_command(desktop: Desktop) -> None:

@@ -124,3 +124,17 @@ async def test_the_demo_is_shown(gtk: OpenGtk, client: str, screen: dict[str, st
     ):
         # Something in it always moves, so not all can be caught equal.
         await wait_shown(screen, await viewer.picture(), tmp_path, share=0.8)
+
+
+async def test_the_viewer_file_opens_the_demo(screen: dict[str, str], gtk: OpenGtk, tmp_path: Path) -> None:
+    need("remote-viewer", PACKAGES["remote-viewer"])
+    file, password = tmp_path / "demo.vv", tmp_path / "password"
+    password.write_text("sésame, ouvre-toi\n")
+    size = f"{SIZE[0]}x{SIZE[1]}"
+    options = ["--port", "0", "--vv", str(file), "--password-file", str(password), "--size", size]
+    async with (
+        open_command("demo", *options) as command,
+        open_window("remote-viewer", str(file), screen, tmp_path),
+        gtk(command.address, password="sésame, ouvre-toi") as viewer,
+    ):
+        await wait_shown(screen, await viewer.picture(), tmp_path, share=0.8)

@@ -70,6 +70,7 @@ def main() -> None:
             fields = {"x": event.root_x, "y": event.root_y, "state": event.state}
             if isinstance(event, (xproto.KeyPressEvent, xproto.KeyReleaseEvent)):
                 fields = {
+                    "keycode": event.detail,
                     "keysym": mapping.keysyms[(event.detail - low) * mapping.keysyms_per_keycode],
                     "state": event.state,
                 }
