@@ -39,7 +39,7 @@ class Backlog:
         self._commands: list[tuple[Marshalled, Rect]] = []
         self._dirty = Region(bounds)
         self._unseen = Region(bounds)
-        self._sweep = 0
+        self._sweep = Region()
 
     def __bool__(self) -> bool:
         """Tell whether the viewer lacks anything."""
@@ -91,19 +91,29 @@ class Backlog:
     def take_strip(self) -> Rect | None:
         """Return an area whose pixels the viewer is to be sent next; None if there is none.
 
-        The commands must have been taken before. Strips go down the surface and begin again at its top, so what
-        changes all the time at one place does not keep the rest waiting.
+        The commands must have been taken before. Strips go in sweeps down the surface: one sweep sends what is dirty
+        when it begins, and each pixel once. So what changes all the time at one place does not keep the rest waiting.
         """
-        rects = sorted(self._dirty, key=lambda rect: (rect.top, rect.left))
-        if not rects:
-            return None
-        rect = next((rect for rect in rects if rect.top >= self._sweep), rects[0])
+        rect = self._next_in_sweep()
+        if rect is None:
+            self._sweep = self._dirty.copy()
+            rect = self._next_in_sweep()
+            if rect is None:
+                return None
         rows = max(1, STRIP_PIXELS // rect.width)
         strip = Rect(rect.left, rect.top, rect.right, min(rect.bottom, rect.top + rows))
-        self._sweep = strip.bottom
+        self._sweep.subtract(strip)
         self._dirty.subtract(strip)
         self._unseen.subtract(strip)
         return strip
+
+    def _next_in_sweep(self) -> Rect | None:
+        """Return the first area of this sweep that is dirty still; None if the sweep is over."""
+        for rect in sorted(self._sweep, key=_top_left):
+            if parts := self._dirty.within(rect):
+                return min(parts, key=_top_left)
+            self._sweep.subtract(rect)
+        return None
 
     def _append(self, command: Marshalled, written: Rect) -> None:
         self._commands.append((command, written))
@@ -112,3 +122,7 @@ class Backlog:
                 self._dirty.add(rect)
             self._commands.clear()
             self._dirty.bound()
+
+
+def _top_left(rect: Rect) -> tuple[int, int]:
+    return rect.top, rect.left
