@@ -74,6 +74,9 @@ def pixel_buffer(
         ValueError: The pixels are not all there, or the format is not known; the text names what was expected.
     """
     if isinstance(image, Image.Image):
+        if any(value is not None for value in (width, height, format, stride)):
+            raise ValueError("a Pillow image has its own size and format, expected none to be given")
+        _check_size(*image.size)
         if image.mode != "RGB":
             image = image.convert("RGB")
         return PixelBuffer(image.tobytes("raw", "BGRX"), *image.size, 4 * image.width, "BGRX", shared=False)
@@ -103,8 +106,7 @@ def _from_array(view: memoryview, format: str | None) -> PixelBuffer:  # noqa: A
 
 
 def _from_flat(view: memoryview, width: int, height: int, name: str, stride: int | None) -> PixelBuffer:
-    if width < 1 or height < 1:
-        raise ValueError(f"the image is {width} x {height}, expected at least 1 x 1")
+    _check_size(width, height)
     depth = BYTES_PER_PIXEL.get(name)
     if depth is None:
         raise ValueError(f"format is {name!r}, expected one of {', '.join(BYTES_PER_PIXEL)}")
@@ -119,3 +121,8 @@ def _from_flat(view: memoryview, width: int, height: int, name: str, stride: int
         raise ValueError(f"the buffer has {view.nbytes} bytes, expected {needed} for {width} x {height} {name}")
     shared = not isinstance(view.obj, bytes)
     return PixelBuffer(view.cast("B"), width, height, stride, name, shared)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width < 1 or height < 1:
+        raise ValueError(f"the image is {width} x {height}, expected at least 1 x 1")

@@ -32,7 +32,7 @@ def _small_strips() -> Any:
 
 
 class Scene:
-    """A picture, a viewer of it, and what it lacks. Each pixel that is drawn is a new number, so none is right by luck."""
+    """A picture, a viewer of it, and what it lacks. Each pixel drawn is a new number, so none is right by luck."""
 
     def __init__(self) -> None:
         self.backlog = Backlog(BOUNDS)
