@@ -89,7 +89,7 @@ class Framing:
         if not subs:
             return self._frame(marshalled, 0)
         parts = [_sub_message(sub) for sub in subs]
-        if self._mini:
+        if self._mini or not marshalled.size:  # a list at offset 0 would be no list
             before = marshal(subs[0] if len(subs) == 1 else MessageList(tuple(parts)))
             return self._frame(before, 0) + self._frame(marshalled, 0)
         return self._frame(_with_sub_list(marshalled, parts), marshalled.size)
@@ -117,9 +117,10 @@ class Framing:
         if self._mini:
             serial = self._receive_serial
         if sub_list:
-            for sub in MessageList.pull(ReadBuffer(body).at(sub_list)).messages:
+            subs = MessageList.pull(ReadBuffer(body).at(sub_list)).messages
+            for sub in subs:
                 self._check_size(sub.type, memoryview(sub.body).nbytes)
-                self._frames.append(Frame(sub.type, sub.body, serial))
+            self._frames += [Frame(sub.type, sub.body, serial) for sub in subs]
         self._frames.append(Frame(kind, body, serial))
 
     def _check_size(self, kind: int, size: int) -> None:
