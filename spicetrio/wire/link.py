@@ -32,6 +32,9 @@ MAX_LINK_SIZE: Final = 4096
 """The largest link message (spec L-14)."""
 MAX_CAPABILITY_WORDS: Final = 1024
 """The most words of one kind (spec L-15)."""
+KEPT_CAPABILITY_WORDS: Final = 8
+"""Words of one kind that are looked at: several times as many as there are capabilities. All the words of a link would
+be megabytes of numbers, and a peer need not prove itself to send them."""
 MAX_PASSWORD_SIZE: Final = 60
 """The longest ticket that clients can send, in bytes (spec L-30)."""
 
@@ -197,7 +200,8 @@ def _pull_capabilities(
         channel = words.items(num_channel, ReadBuffer.u32, 4)
     except RemoteProtocolError as error:
         raise InvalidDataError(f"got capabilities past the end: {error}") from error
-    return Capabilities.from_words(common), Capabilities.from_words(channel)
+    kept = slice(KEPT_CAPABILITY_WORDS)
+    return Capabilities.from_words(common[kept]), Capabilities.from_words(channel[kept])
 
 
 def _push_words(buffer: WriteBuffer, common: tuple[int, ...], channel: tuple[int, ...]) -> None:
