@@ -118,6 +118,8 @@ class Desk:
     async def dispatch(self) -> None:
         """Bring each input to the panel it is for."""
         async for event in self._inputs:
+            if event.viewer not in self._guests and event.viewer not in self._server.viewers.value:
+                continue  # what somebody held who has gone; we have let go of it already
             guest = self._guests.of(event.viewer)
             match event:
                 case KeyEvent(code=code, down=down):

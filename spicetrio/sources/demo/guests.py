@@ -67,6 +67,9 @@ class Guests:
     def __len__(self) -> int:
         return len(self._guests)
 
+    def __contains__(self, viewer: Client) -> bool:
+        return viewer in self._guests
+
     def of(self, viewer: Client) -> Guest:
         """Return the guest that a viewer is, a new one if need be."""
         guest = self._guests.get(viewer)
