@@ -61,7 +61,10 @@ class Capture:
             self._resized = False
             width, height = await screen_size(connection)
             if (width, height) != (self._display.width, self._display.height):
-                await self._display.resize(width, height)
+                try:
+                    await self._display.resize(width, height)
+                except ValueError as error:
+                    raise SourceError(f"the screen at {connection.display} cannot be shown: {error}") from error
             with closing(Segment(connection, width, height)) as segment:
                 await self._follow(segment)
 

@@ -182,17 +182,20 @@ class XConnection:
                 raise answer.error
         return [answer.reply for answer in answers]
 
-    async def run(self) -> None:
-        """Read replies and events for as long as the X server is there."""
+    async def run(self, scope: trio.CancelScope) -> None:
+        """Read replies and events within the scope, for as long as the X server is there."""
         fd = self._raw.get_file_descriptor()
-        while True:
-            self._process()
-            await trio.lowlevel.wait_readable(fd)
+        with scope:
+            while True:
+                self._process()
+                await trio.lowlevel.wait_readable(fd)
+
+    async def settle(self) -> None:
+        """Wait until the X server has done all that was requested."""
+        await self.ask(self.core.GetInputFocus())
 
     def close(self) -> None:
-        """Send what was requested, as far as that goes without waiting, and hang up."""
-        if not self._raw.has_error():
-            self._raw.flush()
+        """Hang up. What the X server has not done by now it may never do: it stops reading when it notices."""
         self._raw.disconnect()
 
     def _process(self) -> None:
@@ -352,9 +355,13 @@ async def open_connection(display: str, cookie: bytes | None = None) -> AsyncIte
     connection = XConnection(raw, display)
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(connection.run)
-            yield connection
-            nursery.cancel_scope.cancel()
+            # Whoever is cancelled in the block may still have to ask something; then there must be one who reads.
+            reading = trio.CancelScope(shield=True)
+            nursery.start_soon(connection.run, reading)
+            try:
+                yield connection
+            finally:
+                reading.cancel()
     except* ConnectionLost:
         raise SourceError(f"the X server at {display} went away") from None
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Final
 
 import trio
 
@@ -10,6 +11,9 @@ import spicetrio
 from spicetrio.sources.x11.connection import REQUESTS_UNANSWERED, ConnectionLost, XConnection
 from spicetrio.sources.x11.keyboard import LOCK_KEYS, Keyboard, LockLights, warn_of_other_keycodes
 from spicetrio.sources.x11.pointer import Pointer
+
+RELEASE_SECONDS: Final = 1.0
+"""How long the X server may take to let go of what is held, when the source ends."""
 
 
 class Input:
@@ -35,10 +39,10 @@ class Input:
             try:
                 await self._pass_on()
             finally:
-                with suppress(ConnectionLost):
+                with suppress(ConnectionLost), trio.move_on_after(RELEASE_SECONDS, shield=True):
                     self._keyboard.release_all()
                     self._pointer.release_all()
-                    connection.flush()
+                    await connection.settle()
             nursery.cancel_scope.cancel()
 
     async def _pass_on(self) -> None:
@@ -49,7 +53,7 @@ class Input:
             connection.flush()
             if unanswered >= REQUESTS_UNANSWERED:
                 # An X server that is stopped is not given more than its socket holds.
-                await connection.ask(connection.core.GetInputFocus())
+                await connection.settle()
                 unanswered = 0
 
     def _apply(self, event: spicetrio.InputEvent) -> int:

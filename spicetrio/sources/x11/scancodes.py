@@ -108,6 +108,91 @@ _PROGRAMS_AND_BROWSER = {
     0xE06C: 155,  # mail
 }
 
+# Named as Linux names them; seen to be sent by spice-gtk. Not 0xE036, which is also a shift that keyboards fake.
+_RARE = {
+    0x63: 169,  # phone
+    0x64: 134,  # open
+    0x65: 135,  # paste
+    0x66: 141,  # setup
+    0x67: 144,  # file
+    0x68: 145,  # sendfile
+    0x69: 146,  # deletefile
+    0x6A: 151,  # msdos
+    0x6B: 153,  # rotate display
+    0x6C: 161,  # ejectcd
+    0x75: 177,  # scrollup
+    0xE001: 171,  # config
+    0xE002: 150,  # www
+    0xE005: 129,  # again
+    0xE006: 130,  # props
+    0xE007: 131,  # undo
+    0xE008: 176,  # edit
+    0xE009: 181,  # new
+    0xE00A: 182,  # redo
+    0xE00B: 120,  # scale
+    0xE00C: 132,  # front
+    0xE00E: 233,  # forwardmail
+    0xE00F: 178,  # scrolldown
+    0xE012: 152,  # coffee
+    0xE013: 147,  # xfer
+    0xE014: 222,  # alterase
+    0xE015: 195,
+    0xE016: 196,
+    0xE017: 149,  # prog2
+    0xE018: 168,  # rewind
+    0xE01A: 197,
+    0xE01B: 198,
+    0xE01E: 139,  # menu
+    0xE01F: 148,  # prog1
+    0xE023: 160,  # closecd
+    0xE025: 205,  # suspend
+    0xE026: 154,  # cyclewindows
+    0xE027: 199,
+    0xE028: 200,  # playcd
+    0xE029: 201,  # pausecd
+    0xE02B: 202,  # prog3
+    0xE02C: 203,  # prog4
+    0xE02D: 204,  # all applications
+    0xE02F: 206,  # close
+    0xE031: 167,  # record
+    0xE033: 207,  # play
+    0xE034: 208,  # fastforward
+    0xE039: 210,  # print
+    0xE03A: 211,  # hp
+    0xE03B: 212,  # camera
+    0xE03C: 137,  # cut
+    0xE03D: 213,  # sound
+    0xE03E: 214,  # question
+    0xE03F: 215,  # email
+    0xE040: 216,  # chat
+    0xE041: 136,  # find
+    0xE042: 218,  # connect
+    0xE043: 219,  # finance
+    0xE044: 220,  # sport
+    0xE045: 221,  # shop
+    0xE04A: 223,  # cancel
+    0xE04C: 224,  # brightnessdown
+    0xE054: 225,  # brightnessup
+    0xE055: 234,  # save
+    0xE056: 227,  # switchvideomode
+    0xE057: 228,  # kbdillumtoggle
+    0xE058: 229,  # kbdillumdown
+    0xE059: 230,  # kbdillumup
+    0xE05A: 231,  # send
+    0xE064: 232,  # reply
+    0xE06F: 112,  # macro
+    0xE070: 235,  # documents
+    0xE071: 236,  # battery
+    0xE072: 237,  # bluetooth
+    0xE073: 238,  # wlan
+    0xE074: 239,  # uwb
+    0xE075: 138,  # help
+    0xE076: 179,  # kpleftparen
+    0xE078: 133,  # copy
+    0xE07B: 180,  # kprightparen
+    0xE07D: 162,  # ejectclosecd
+}
+
 EVDEV_KEYS: Final[Mapping[int, int]] = MappingProxyType(
     {
         PAUSE: 119,
@@ -118,6 +203,7 @@ EVDEV_KEYS: Final[Mapping[int, int]] = MappingProxyType(
         **_POWER,
         **_SOUND_AND_MEDIA,
         **_PROGRAMS_AND_BROWSER,
+        **_RARE,
     }
 )
 """Scan code to evdev key."""

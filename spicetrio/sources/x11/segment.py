@@ -25,14 +25,11 @@ class Segment:
         descriptor = os.memfd_create("spicetrio-x11", os.MFD_CLOEXEC)
         os.ftruncate(descriptor, self.stride * height)
         self._memory = mmap.mmap(descriptor, self.stride * height)
+        self.pixels: Final = memoryview(self._memory)
+        """The whole screen, BGRX."""
         self._id = connection.new_id()
         connection.pass_fd(descriptor)
         connection.shm.AttachFd(self._id, False)
-
-    @property
-    def pixels(self) -> memoryview:
-        """The whole screen, BGRX."""
-        return memoryview(self._memory)
 
     def request(self, top: int, bottom: int) -> Any:
         """Have the X server write these rows to their place. Whole rows lie in one piece, so none is copied here."""
@@ -52,6 +49,7 @@ class Segment:
         """Give the memory back, here and on the X server."""
         with suppress(ConnectionLost):
             self._connection.shm.Detach(self._id)
-        # A display whose drawing was cancelled may look at the pixels a moment longer; the memory goes when it lets go.
+        # If a display still looks at the pixels, the memory goes when it lets go of them.
         with suppress(BufferError):
+            self.pixels.release()
             self._memory.close()

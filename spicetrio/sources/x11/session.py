@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 import trio
 
 import spicetrio
+from spicetrio.sources.errors import SourceError
 from spicetrio.sources.x11.capture import Capture, screen_size
 from spicetrio.sources.x11.connection import open_connection
 from spicetrio.sources.x11.cursor import Cursor
@@ -44,11 +46,13 @@ async def _show(
 ) -> None:
     async with open_connection(name, own.cookie if own else None) as connection:
         width, height = await screen_size(connection)
-        async with (
-            server.open_display(width, height) as display,
-            server.open_inputs() as inputs,
-            trio.open_nursery() as nursery,
-        ):
+        async with AsyncExitStack() as stack:
+            try:
+                display = await stack.enter_async_context(server.open_display(width, height))
+            except ValueError as error:
+                raise SourceError(f"the screen at {name} cannot be shown: {error}") from error
+            inputs = await stack.enter_async_context(server.open_inputs())
+            nursery = await stack.enter_async_context(trio.open_nursery())
             nursery.start_soon(Capture(connection, display).run)
             nursery.start_soon(Cursor(connection, display).run)
             nursery.start_soon(Input(connection, display, inputs).run)

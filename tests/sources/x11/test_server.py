@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import cast
 
+import pytest
 import trio
 from PIL import Image
 
 import spicetrio
+from spicetrio.sources.errors import SourceError
 from spicetrio.sources.x11 import serve_x11
 from spicetrio.wire.enums import ChannelType
 from tests.sources.x11.screen import Screen
@@ -53,6 +55,12 @@ async def test_the_picture_is_that_of_the_screen(xvfb: dict[str, str], screen: S
             screen.fill(0, 20 * y, 640, 20, values.randrange(1 << 24))
             await trio.sleep(0.01)
         await same(display, screen)
+
+
+async def test_a_screen_that_is_too_large() -> None:
+    async with spicetrio.open_server(port=0, disable_ticketing=True) as server:
+        with trio.fail_after(15), pytest.raises(SourceError, match=r"^the screen at :[0-9]+ cannot be shown: "):
+            await serve_x11(server, display=None, start=[], size=(9000, 100))
 
 
 async def test_what_viewers_do_arrives(xvfb: dict[str, str], screen: Screen) -> None:
