@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -24,7 +25,7 @@ import numpy as np
 import trio
 from PIL import Image
 
-from .processes import open_child
+from .processes import complaints, open_child
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 PROBE = Path(__file__).with_name("gtk_probe.py")
@@ -81,6 +82,8 @@ class GtkClient:
     folder: Path
     events: list[dict[str, Any]] = field(default_factory=list)
     """Everything the client reported unasked, oldest first."""
+    errors: bytearray = field(default_factory=bytearray)
+    """Its standard error so far."""
     _answers: dict[int, dict[str, Any]] = field(default_factory=dict)
     _changed: trio.Event = field(default_factory=trio.Event)
     _next_id: int = 0
@@ -241,6 +244,11 @@ class GtkClient:
         self._ended = True
         self._wake()
 
+    async def _read_errors(self) -> None:
+        assert self.process.stderr is not None
+        async for data in self.process.stderr:
+            self.errors += data
+
     def _wake(self) -> None:
         self._changed.set()
         self._changed = trio.Event()
@@ -261,6 +269,8 @@ async def open_gtk(
     `channels` names the kinds it may open ("display", "inputs", ...; by default all that are offered),
     `compression` is what it asks for before its first picture. With `picture` the block is entered once
     there is one to show.
+
+    When the block is left, the client library must not have complained of anything the server sent.
     """
     fields: dict[str, Any] = {"read-only": read_only}
     url = urlsplit(address)
@@ -275,22 +285,29 @@ async def open_gtk(
     if compression is not None:
         fields["preferred-compression"] = compression
     with tempfile.TemporaryDirectory() as folder:
-        async with (
-            open_child(
-                [SYSTEM_PYTHON, str(PROBE)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=os.environ | {"NO_AT_BRIDGE": "1"},
-            ) as process,
-            trio.open_nursery() as nursery,
-        ):
+        async with open_child(
+            [SYSTEM_PYTHON, str(PROBE)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"NO_AT_BRIDGE": "1"},
+        ) as process:
             client = GtkClient(process, Path(folder))
-            nursery.start_soon(client._read)
-            await client.request("connect", **fields)
-            if picture:
-                await client.wait_picture()
-            yield client
-            nursery.cancel_scope.cancel()
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(client._read)
+                    nursery.start_soon(client._read_errors)
+                    await client.request("connect", **fields)
+                    if picture:
+                        await client.wait_picture()
+                    yield client
+                    client.resume()
+                    assert process.stdin is not None
+                    await process.stdin.aclose()
+            finally:
+                sys.stderr.write(client.errors.decode(errors="replace"))
+            if found := complaints(client.errors):
+                raise AssertionError("\n".join(["the client complained:", *found]))
 
 
 OpenGtk = Callable[..., Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -81,6 +82,12 @@ async def open_screen(width: int = 1024, height: int = 768) -> AsyncIterator[dic
         finally:
             if writer >= 0:
                 os.close(writer)
+
+
+def complaints(errors: bytes) -> list[str]:
+    """What the SPICE client libraries objected to, among all that a client wrote to its standard error."""
+    pattern = re.compile(r"\bG?Spice-(CRITICAL|WARNING)\b")
+    return [line for line in errors.decode(errors="replace").splitlines() if pattern.search(line)]
 
 
 @contextmanager

@@ -261,6 +261,19 @@ async def test_half_transparent_cursors_keep_their_colours(
     assert abs(got - shape.astype(int)).max() <= 2, got[0, 0]
 
 
+async def test_the_cursor_survives_a_resize(gtk: OpenGtk, server: spicetrio.Server, display: spicetrio.Display) -> None:
+    shapes = [Image.new("RGBA", (8, 8), (60 * i, 0, 255, 255)) for i in range(4)]
+    async with gtk(server.addresses[0]) as viewer:
+        await viewer.wait_channels("cursor:0")
+        for width in range(100, 104):
+            mark = len(viewer.events)
+            for shape in shapes:
+                display.cursor.set(shape, 0, 0)
+            await display.resize(width, 100)
+            await viewer.wait_event("cursor-set", after=mark, rgba=shapes[-1].tobytes().hex(), timeout=5)
+            shapes.insert(0, shapes.pop())
+
+
 async def test_the_cursor_moves_in_server_mouse_mode(
     gtk: OpenGtk, server: spicetrio.Server, display: spicetrio.Display, inputs: spicetrio.Inputs
 ) -> None:

@@ -17,7 +17,7 @@ import spicetrio
 from .command import open_command
 from .drawing import Drawing
 from .gtk import OpenGtk, Picture
-from .processes import need, open_child, screenshot
+from .processes import complaints, need, open_child, screenshot
 
 PACKAGES = {"remote-viewer": "virt-viewer", "spicy": "spice-client-gtk"}
 SIZE = (640, 480)
@@ -39,8 +39,12 @@ async def open_window(client: str, address: str, screen: dict[str, str], folder:
         "spicy": ["spicy", "-h", str(url.hostname), "-p", str(url.port)],
     }[client]
     environment = screen | {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
-    async with open_child(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as viewer:
-        yield viewer
+    errors = folder / f"{client}.errors"
+    with errors.open("wb") as file:
+        async with open_child(command, env=environment, stdout=subprocess.DEVNULL, stderr=file) as viewer:
+            yield viewer
+    if found := complaints(errors.read_bytes()):
+        raise AssertionError("\n".join([f"{client} complained:", *found]))
 
 
 async def wait_shown(screen: dict[str, str], expected: Picture, folder: Path, *, share: float = 1.0) -> tuple[int, int]:
@@ -85,6 +89,22 @@ async def test_the_window_shows_what_is_drawn(client: str, screen: dict[str, str
             await wait_shown(screen, drawing.picture, tmp_path)
             await drawing.draw(10)
             await wait_shown(screen, drawing.picture, tmp_path)
+
+
+async def test_the_window_follows_the_size_of_the_display(screen: dict[str, str], tmp_path: Path) -> None:
+    need("remote-viewer", PACKAGES["remote-viewer"])
+    async with (
+        spicetrio.open_server(port=0, disable_ticketing=True) as server,
+        server.open_display(*SIZE) as display,
+    ):
+        drawing = Drawing(display, seed=3)
+        await drawing.cover()
+        async with open_window("remote-viewer", server.addresses[0], screen, tmp_path):
+            await wait_shown(screen, drawing.picture, tmp_path)
+            for size in ((800, 600), (500, 400)):
+                await drawing.resize(*size)
+                await drawing.cover()
+                await wait_shown(screen, drawing.picture, tmp_path)
 
 
 async def test_hands_on_the_window_are_felt(client: str, screen: dict[str, str], tmp_path: Path) -> None:
