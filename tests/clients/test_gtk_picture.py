@@ -17,7 +17,7 @@ from .drawing import Drawing
 from .gtk import CLIENT_MOUSE, SERVER_MOUSE, GtkError, OpenGtk, Picture
 
 CAPS = 4
-CAPS_LOCK_KEY = 0x3A
+CAPS_LOCK_KEY, NUM_LOCK_KEY = 0x3A, 0x45
 
 compressions = pytest.mark.parametrize("compression", ["off", "lz", "lz4"])
 
@@ -337,7 +337,7 @@ async def test_buttons_and_wheel(
         await viewer.wait_channels("inputs:0")
         await viewer.position(5, 6)
         await heard.wait(("position", 5, 6, 0))
-        for button in (1, 2, 3):
+        for button in (1, 2, 3, 6, 7):
             await viewer.click(button)
             await heard.wait(("button", button, True), ("button", button, False))
         await viewer.click(4)
@@ -370,6 +370,12 @@ async def test_locks_are_in_step(
         inputs.set_locks(spicetrio.Locks.NUM | spicetrio.Locks.CAPS)
         await viewer.wait_get("inputs:0", "key-modifiers", spicetrio.Locks.NUM | CAPS)
         assert inputs.locks.value == spicetrio.Locks.NUM | spicetrio.Locks.CAPS
+
+        async with gtk(server.addresses[0]) as late:
+            await late.wait_event("modifiers", locks=spicetrio.Locks.NUM | CAPS)
+            # The library says at first that its locks are all off, until its window tells it better.
+            assert {event[1] for event in await heard.take(4)} == {CAPS_LOCK_KEY, NUM_LOCK_KEY}
+            inputs.set_locks(spicetrio.Locks.NUM | spicetrio.Locks.CAPS)
 
         await viewer.set_locks(spicetrio.Locks.NUM | CAPS)  # in step already: nothing to press
         await viewer.tap(30)

@@ -170,6 +170,8 @@ async def test_clicks_drags_and_the_wheel_arrive(gtk: OpenGtk, desktop: Desktop)
             )
         )
         window.events.clear()
+        await viewer.click(6)  # the side button: X numbers it behind the four of its wheels
+        await window.wait({"event": "button-press", "button": 8}, {"event": "button-release", "button": 8})
         await viewer.button(1, down=True)
         for x in range(51, 120):
             await viewer.position(x, 70, mask=1)
