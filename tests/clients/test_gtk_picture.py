@@ -199,6 +199,23 @@ async def test_viewers_come_and_go_while_drawing_goes_on(
         drawn.set()
 
 
+async def test_two_displays(gtk: OpenGtk, server: spicetrio.Server, display: spicetrio.Display, heard: Heard) -> None:
+    async with gtk(server.addresses[0]) as viewer:
+        async with server.open_display(100, 80) as second:
+            drawings = Drawing(display, seed=13), Drawing(second, seed=14)
+            await viewer.wait_channels("display:0", "display:1", "cursor:1", "inputs:0")
+            for drawing in drawings:
+                await drawing.draw(20)
+            for drawing in drawings:
+                await viewer.wait_equal(drawing.picture, display=drawing.display.id)
+            await viewer.request_mouse_mode(CLIENT_MOUSE)
+            await viewer.wait_get("main:0", "mouse-mode", CLIENT_MOUSE)
+            await viewer.request("position", x=9, y=8, mask=0, display=second.id)
+            await heard.wait(("position", 9, 8, second.id))
+        await drawings[0].draw(20)
+        await viewer.wait_equal(drawings[0].picture)
+
+
 async def test_a_frozen_viewer_holds_up_nobody_and_catches_up(
     gtk: OpenGtk, server: spicetrio.Server, display: spicetrio.Display
 ) -> None:
@@ -245,6 +262,18 @@ async def test_viewers_get_the_cursor_and_its_shape(
         bgra = np.ascontiguousarray(shape[:, :, [2, 1, 0, 3]]).tobytes()
         display.cursor.set(bgra, 0, 0, width=24, height=20)
         await viewer.wait_event("cursor-set", after=mark, **seen | {"hot_x": 0, "hot_y": 0})
+
+
+async def test_more_cursors_than_a_viewer_remembers(
+    gtk: OpenGtk, server: spicetrio.Server, display: spicetrio.Display
+) -> None:
+    async with gtk(server.addresses[0]) as viewer:
+        await viewer.wait_channels("cursor:0")
+        for number in [*range(260), 0, 259, 1, 4, 258]:
+            shape = Image.new("RGBA", (4, 4), (number & 255, number >> 8, 9, 255))
+            mark = len(viewer.events)
+            display.cursor.set(shape, 0, 0)
+            await viewer.wait_event("cursor-set", after=mark, rgba=shape.tobytes().hex())
 
 
 async def test_half_transparent_cursors_keep_their_colours(
