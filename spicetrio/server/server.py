@@ -8,7 +8,6 @@ leaves each of these by way of `_boundary`, where it is logged and ends: no view
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
@@ -47,15 +46,21 @@ class HalfOpen:
     @contextmanager
     def counted(self, scope: trio.CancelScope, peer: str) -> Iterator[None]:
         """Count a connection while the block runs; one too many cancels the scope of the oldest."""
-        if Counter(self._scopes.values())[peer] >= self._settings.max_half_open_per_peer:
-            next(scope for scope, other in self._scopes.items() if other == peer).cancel()
+        of_peer = [scope for scope, other in self._scopes.items() if other == peer]
+        if len(of_peer) >= self._settings.max_half_open_per_peer:
+            self._drop(of_peer[0])
         elif len(self._scopes) >= self._settings.max_half_open:
-            next(iter(self._scopes)).cancel()
+            self._drop(next(iter(self._scopes)))
         self._scopes[scope] = peer
         try:
             yield
         finally:
-            del self._scopes[scope]
+            self._scopes.pop(scope, None)
+
+    def _drop(self, scope: trio.CancelScope) -> None:
+        """Make room. It is forgotten at once: before its task runs again, more connections may come."""
+        del self._scopes[scope]
+        scope.cancel()
 
 
 class BaseServer:
