@@ -60,7 +60,6 @@ class CursorChannelClient(ChannelClient["Cursor"]):
         super().__init__(channel, client, link)
         self._cache: OrderedDict[int, None] = OrderedDict()
         self._credit = False
-        self._begun = False
         self._state: _State | None = None
 
     @contextmanager
@@ -80,17 +79,10 @@ class CursorChannelClient(ChannelClient["Cursor"]):
             self._credit = False
             self.writer.post_batch(messages)
 
-    def begin_again(self) -> None:
-        """Send INIT with the next batch, as viewers expect it after a new primary surface (spec C-6)."""
-        self._begun = False
-        self.catch_up()
-
     def _lacking(self) -> list[Marshalled]:
         now, before = self.channel.state, self._state
         self._state = now
-        if not self._begun or before is None:
-            self._begun = True
-            self._cache.clear()
+        if before is None:
             shape, dropped = self._cursor(now.shape)
             return [marshal(cursor.Init(now.position, 0, 0, now.visible, shape)), *dropped]
         messages: list[Marshalled] = []
@@ -203,11 +195,6 @@ class Cursor(Channel[CursorChannelClient]):
     def show(self) -> None:
         """Show the pointer again."""
         self._change(visible=True)
-
-    def repeat(self) -> None:
-        """Tell all viewers again, as they expect after their display got another size."""
-        for client in self.clients:
-            client.begin_again()
 
     def _change(
         self, *, shape: CursorShape | None = None, position: Point16 | None = None, visible: bool | None = None

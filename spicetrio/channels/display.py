@@ -261,7 +261,6 @@ class Display(Channel[DisplayChannelClient]):
         _check_size(width, height)
         await self.worker.draw(partial(Picture.resize, width=width, height=height))
         self.width, self.height = width, height
-        self.cursor.repeat()
 
     async def read(self, rect: Rect | None = None) -> bytes:
         """Return the pixels of an area, or of the whole display, after all that was drawn before.
