@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import os
 import secrets
 import sys
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ LATER: Final = ("auto_glz", "auto_lz", "quic", "glz")
 
 _LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
 _MOST_READ: Final = 4096
+_LONGEST_PATH: Final = 107
+"""Bytes; the system takes no longer one for a socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,8 @@ def read_serving_options(arguments: argparse.Namespace, parser: Parser) -> Servi
     """Return what the arguments ask for; what makes no sense ends the program."""
     if arguments.unix is not None and arguments.port is None and arguments.addr:
         parser.error("--addr with --unix needs --port as well")
-    if arguments.unix == "":
-        parser.error("--unix needs a path")
+    if arguments.unix is not None and not 0 < len(os.fsencode(arguments.unix)) <= _LONGEST_PATH:
+        parser.error(f"--unix needs a path of 1 to {_LONGEST_PATH} bytes")
     if arguments.allow_anonymous and not arguments.disable_ticketing:
         parser.error("--allow-anonymous is for --disable-ticketing only")
     if arguments.password_file is not None and arguments.disable_ticketing:

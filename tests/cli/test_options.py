@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import argparse
+import io
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from spicetrio import ImageCompression
+from spicetrio.cli import main
+from spicetrio.cli.options import Serving, add_serving_options, make_ticket, read_serving_options
+from spicetrio.cli.parser import Parser, size
+
+
+def read(*arguments: str) -> Serving:
+    parser = Parser(prog="spicetrio test")
+    add_serving_options(parser)
+    return read_serving_options(parser.parse_args(arguments), parser)
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Return the one line that the arguments are refused with."""
+    with pytest.raises(SystemExit) as caught:
+        read(*arguments)
+    assert caught.value.code == 2
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.count("\n") == 1
+    assert errors.startswith("spicetrio test: error: ")
+    return errors.removeprefix("spicetrio test: error: ").strip()
+
+
+def test_defaults() -> None:
+    serving = read()
+    settings = serving.settings
+    assert (settings.hosts, settings.port, settings.unix) == (("127.0.0.1",), 5900, None)
+    assert settings.image_compression == ImageCompression.LZ
+    assert settings.name == "spicetrio test"
+    assert serving.ticket_made
+    assert serving.secret == settings.ticket
+    assert serving.secret is not None
+    assert serving.secret not in repr(serving)
+    assert serving.vv is None
+    assert serving.log_level == "info"
+
+
+def test_tickets_are_typeable_and_never_the_same() -> None:
+    tickets = {make_ticket() for _ in range(100)}
+    assert len(tickets) == 100
+    assert all(re.fullmatch(r"([a-km-np-z2-9]{4}-){2}[a-km-np-z2-9]{4}", ticket) for ticket in tickets)
+
+
+def test_where_it_listens() -> None:
+    settings = read("--addr", "127.0.0.1", "--addr", "::1", "--port", "0").settings
+    assert (settings.hosts, settings.port) == (("127.0.0.1", "::1"), 0)
+    assert read("--unix", "/tmp/s").settings.port is None
+    settings = read("--unix", "/tmp/s", "--port", "0", "--addr", "::1").settings
+    assert (settings.unix, settings.port, settings.hosts) == ("/tmp/s", 0, ("::1",))
+
+
+@pytest.mark.parametrize(("word", "value"), [("off", 1), ("lz", 6), ("lz4", 7)])
+def test_image_compression(word: str, value: int) -> None:
+    assert read("--image-compression", word).settings.image_compression == value
+
+
+def test_a_ticket_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "ticket"
+    path.write_bytes("gehéim \r\nsecond line\n".encode())
+    serving = read("--password-file", str(path))
+    assert serving.settings.ticket == serving.secret == "gehéim "
+    assert not serving.ticket_made
+
+
+def test_a_ticket_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"secret\n")))
+    assert read("--password-file", "-").settings.ticket == "secret"
+
+
+def test_no_ticket() -> None:
+    serving = read("--disable-ticketing")
+    assert serving.settings.ticket is None
+    assert not serving.ticket_made
+    read("--disable-ticketing", "--addr", "localhost", "--addr", "::1", "--addr", "127.9.9.9")
+    assert read("--disable-ticketing", "--addr", "0.0.0.0", "--allow-anonymous").settings.allow_anonymous
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.1", "example.org", ""])
+def test_an_open_house_has_to_be_asked_for(capsys: pytest.CaptureFixture[str], address: str) -> None:
+    text = complaint(capsys, "--disable-ticketing", "--addr", address)
+    assert "--allow-anonymous" in text
+    assert "--disable-ticketing" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "65536"], "0 to 65535"),
+        (["--port", "-1"], "--port"),
+        (["--port", "http"], "0 to 65535"),
+        (["--max-viewers", "0"], "1 or more"),
+        (["--image-compression", "quic"], "not supported yet"),
+        (["--image-compression", "auto_glz"], "not supported yet"),
+        (["--image-compression", "zip"], "choose off, lz, lz4"),
+        (["--log-level", "loud"], "--log-level"),
+        (["--allow-anonymous"], "--disable-ticketing"),
+        (["--disable-ticketing", "--password-file", "x"], "exclude"),
+        (["--unix", "/tmp/s", "--addr", "::1"], "--port"),
+        (["--unix", ""], "--unix"),
+        (["--unix", "/" + "x" * 107], "107"),
+        (["--unix", "@x", "--vv", "x.vv"], "abstract"),
+        (["--password-file", "/nowhere/at/all"], "/nowhere/at/all: No such file"),
+        (["--password-file", "/"], "directory"),
+        (["--password-file", "/dev/null"], "empty"),
+        (["--disable-tick"], "--disable-tick"),
+        (["--tls-port", "5901"], "--tls-port"),
+    ],
+)
+def test_what_is_refused(capsys: pytest.CaptureFixture[str], arguments: list[str], words: str) -> None:
+    assert words in complaint(capsys, *arguments)
+
+
+def test_tickets_that_clients_cannot_send_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "ticket"
+    for data, words in ((b"x" * 61, "60"), (b"\xff\xfe\n", "UTF-8"), (b"a\0b\n", "NUL")):
+        path.write_bytes(data)
+        assert words in complaint(capsys, "--password-file", str(path))
+
+
+@pytest.mark.parametrize("text", ["", "1024", "1024x", "0x768", "1024x9000", "-1x5", "1024X768", "1e3x5"])
+def test_sizes(text: str) -> None:
+    assert size("8192x1") == (8192, 1)
+    with pytest.raises(argparse.ArgumentTypeError):
+        size(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "spicetrio: error: the following arguments are required: COMMAND"),
+        (["show"], "invalid choice: 'show'"),
+        (["demo", "--tls-port", "5901"], "spicetrio demo: error: unknown or not supported yet: --tls-port 5901"),
+        (["demo", "--agent-mouse=off"], "--agent-mouse=off"),
+        (["demo", "--por", "1"], "unknown or not supported yet: --por 1"),
+        (["demo", "extra"], "unknown or not supported yet: extra"),
+        (["demo", "--size", "600x400"], "at least 640x480"),
+        (["demo", "--size", "big"], "1024x768"),
+        (["x11"], "--display :0, or start one with --start"),
+        (["x11", "--display", ":0", "--start", "xterm"], "exclude"),
+        (["x11", "--display", ":0", "--", "xterm"], "exclude"),
+        (["x11", "--start", "xterm", "--", "xterm"], "one command"),
+        (["x11", "--display", ":0", "--size", "800x600"], "--size"),
+        (["x11", "--start", "xterm 'a"], "no closing quotation"),
+    ],
+)
+def test_commands_refuse_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.count("\n") == 1
+    assert words in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--display", ":7"], {"display": ":7", "start": None, "size": (1024, 768)}),
+        (["--start", "xterm -e 'a b'"], {"display": None, "start": ["xterm", "-e", "a b"], "size": (1024, 768)}),
+        (
+            ["--size", "800x600", "--", "xterm", "-e", "--port"],
+            {"start": ["xterm", "-e", "--port"], "size": (800, 600)},
+        ),
+        (["--start", ""], {"start": [], "display": None}),
+        ([], {"display": ":9", "start": None}),
+    ],
+)
+def test_what_x11_shows(monkeypatch: pytest.MonkeyPatch, arguments: list[str], expected: dict[str, object]) -> None:
+    monkeypatch.setenv("DISPLAY", ":9")
+    sources = []
+
+    def run(prog: str, serving: Serving, source: object) -> int:
+        assert prog == "spicetrio x11"
+        sources.append(source)
+        return 0
+
+    monkeypatch.setattr("spicetrio.cli.x11.run", run)
+    assert main(["x11", *arguments]) == 0
+    (source,) = sources
+    assert expected.items() <= source.keywords.items()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["x11", "--help"]])
+def test_help_reads_well(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert "examples:" in text
+    assert "%(" not in text
+    assert max(len(line) for line in text.splitlines()) <= 100
+    if len(arguments) > 1:
+        options = "--addr --port --unix --password-file --disable-ticketing --image-compression --name --vv --log-level"
+        assert all(option in text for option in options.split())
