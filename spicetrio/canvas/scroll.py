@@ -180,7 +180,7 @@ def _mark_frame(
 ) -> cython.void:
     """Note where the frame has which look; a look that it has twice is of no use and has the place -1."""
     groups: cython.Py_ssize_t = (height + _PERIOD - 1) // _PERIOD
-    apart: cython.Py_ssize_t = _PERIOD * ((groups + _GROUPS - 1) // _GROUPS)
+    share: cython.Py_ssize_t = (groups + _GROUPS - 1) // _GROUPS
     row: cython.Py_ssize_t
     column: cython.Py_ssize_t
     slot: cython.Py_ssize_t
@@ -190,7 +190,7 @@ def _mark_frame(
     pixel: cython.uint
     last: cython.uint
     for row in range(height):
-        if row % apart >= _PERIOD:
+        if ((row // _PERIOD * 40503) & 0xFFFF) * share >> 16:  # one group of `share`, never in step with lines of text
             continue
         room = _MARKS_PER_ROW
         look = 0

@@ -14,7 +14,7 @@ def readable(buffer: Buffer) -> memoryview:
     if not view.c_contiguous:
         raise ValueError("the buffer has gaps, expected one contiguous block")
     if view.nbytes == 0:
-        return memoryview(b"")
+        return memoryview(bytearray())
     return view.cast("B")
 
 

@@ -425,7 +425,13 @@ def _common(
     if not cython.compiled:
         return _common_slices(q, i, j, end)
     k: cython.Py_ssize_t
-    differ: cython.uint
+    differ: cython.uint = 0
+    soon: cython.Py_ssize_t = min(end, i + 8)
+    while i < soon:  # most matches are short
+        if (_word(q, i) ^ _word(q, j)) & mask:
+            return i - start
+        i += 1
+        j += 1
     while i + 16 <= end:
         differ = 0
         for k in range(16):
@@ -469,7 +475,7 @@ def _put_literals(
         return -1
     while i < end:
         stop = min(i + 32, end)
-        p[at] = cython.cast(cython.uchar, stop - i - 1)
+        p[at] = stop - i - 1
         at += 1
         if size == 3:
             if cython.compiled:
@@ -509,10 +515,10 @@ def _put_match(
 ) -> cython.Py_ssize_t:
     far: cython.bint = distance > _NEAR
     high: cython.Py_ssize_t = 31
-    if at + 5 + length // 255 > room:
-        return -1
     distance -= 1
     length -= 3 - size
+    if at + 2 + (2 if far else 0) + ((length - 7) // 255 + 1 if length >= 7 else 0) > room:
+        return -1
     if not far:
         high = distance >> 8
     if length < 7:

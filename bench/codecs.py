@@ -1,0 +1,138 @@
+"""Time the codecs and the pixel kernels on 1080p frames: `python -m bench.codecs [seconds per figure]`."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from spicetrio.canvas import compiled, pixels
+from spicetrio.codecs import lz, lz4
+
+WIDTH, HEIGHT = 1920, 1080
+STRIDE = 4 * WIDTH
+RAW = STRIDE * HEIGHT
+
+Frame = np.ndarray[tuple[int, int], np.dtype[np.uint32]]
+
+
+def noise(seed: int = 1) -> Frame:
+    """Make a frame that nothing can compress."""
+    return np.random.default_rng(seed).integers(0, 1 << 24, (HEIGHT, WIDTH), np.uint32)
+
+
+def photo() -> Frame:
+    """Make a frame like a photograph: smooth in the large, grainy in the small."""
+    generator = np.random.default_rng(2)
+    y, x = np.indices((HEIGHT, WIDTH))
+    channels = []
+    for k in range(3):
+        smooth = 128 + 70 * np.sin(x / (170 + 30 * k)) * np.cos(y / (130 + 20 * k)) + 20 * np.sin((x + y) / 41)
+        grain = generator.normal(0, 2.5, (HEIGHT, WIDTH))
+        channels.append(np.clip(smooth + grain, 0, 255).astype(np.uint32))
+    return channels[0] | channels[1] << 8 | channels[2] << 16
+
+
+def text(width: int, height: int, seed: int, back: int, fore: int) -> Frame:
+    """Make lines of made-up words in a smooth font, ragged on the right."""
+    chance = random.Random(seed)
+    words = ["".join(chance.choices("etaoinshrdlucmfwypvbgk,.", k=chance.randint(1, 9))) for _ in range(400)]
+    page = Image.new("RGB", (width, height), back)
+    draw = ImageDraw.Draw(page)
+    font = ImageFont.load_default(13)
+    for top in range(0, height - 16, 17):
+        line = " ".join(chance.choices(words, k=chance.choice((0, width // 60, width // 80, width // 120))))
+        draw.text((4, top), line, fore, font)
+    return np.frombuffer(page.tobytes("raw", "BGRX"), np.uint32).reshape(height, width) & 0xFFFFFF
+
+
+def desktop(seed: int = 3) -> Frame:
+    """Make a frame like a desktop: a background with a gradient, two windows with text, a panel with buttons."""
+    frame: Frame = np.repeat(np.arange(HEIGHT, dtype=np.uint32)[:, None] // 9 + 0x305070, WIDTH, axis=1)
+    for left, top, width, height, back, fore in (
+        (80, 90, 900, 640, 0xFFFFFF, 0x202020),
+        (700, 300, 1000, 680, 0x101418, 0xC8D0D8),
+    ):
+        frame[top - 28 : top, left : left + width] = 0x406080
+        frame[top : top + height, left : left + width] = text(width, height, seed + left, back, fore)
+    frame[1040:] = 0x282C30
+    for button in range(12):
+        frame[1046:1074, 8 + 150 * button : 148 + 150 * button] = 0x484C50
+    return frame
+
+
+def best(call: Callable[[], object], seconds: float) -> float:
+    """Return the shortest time of a call, in ms."""
+    least = float("inf")
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        begin = time.perf_counter()
+        call()
+        least = min(least, time.perf_counter() - begin)
+    return 1000 * least
+
+
+def report(what: str, milliseconds: float, note: str = "") -> None:
+    """Print one line."""
+    print(f"{what:32} {milliseconds:8.2f} ms {RAW / 1000 / milliseconds:8.0f} MB/s  {note}", flush=True)
+
+
+def main() -> None:
+    """Print all figures."""
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    print(f"{WIDTH}x{HEIGHT}, {RAW} bytes, kernels {'compiled' if compiled() else 'NOT COMPILED'}")
+    frames = {"desktop": desktop(), "photo": photo(), "noise": noise()}
+    size = {"width": WIDTH, "height": HEIGHT, "stride": STRIDE}
+    for name, frame in frames.items():
+        data = frame.tobytes()
+        encoded = lz.encode(data, image_type=lz.LzType.RGB32, **size)
+        assert encoded is not None
+        assert lz.decode(encoded).pixels == data
+        milliseconds = best(lambda data=data: lz.encode(data, image_type=lz.LzType.RGB32, **size), seconds)
+        report(f"lz encode {name}", milliseconds, f"{len(encoded)} bytes")
+        report(f"lz decode {name}", best(lambda encoded=encoded: lz.decode(encoded), seconds))
+        encoded = lz4.encode(data, **size)
+        assert encoded is not None
+        report(f"lz4 encode {name}", best(lambda data=data: lz4.encode(data, **size), seconds), f"{len(encoded)} bytes")
+
+    canvas = bytearray(RAW)
+    everything = (0, 0, WIDTH, HEIGHT)
+    data = frames["noise"].tobytes()
+    for layout, width in (("BGRX", 4), ("RGBX", 4), ("RGB", 3), ("L", 1)):
+        milliseconds = best(
+            lambda layout=layout, width=width: pixels.blit(
+                canvas, STRIDE, 0, 0, data, 0, width * WIDTH, WIDTH, HEIGHT, layout
+            ),
+            seconds,
+        )
+        report(f"blit {layout}", milliseconds)
+    report("fill", best(lambda: pixels.fill(canvas, STRIDE, *everything, 0x123456), seconds))
+    report("copy_area", best(lambda: pixels.copy_area(canvas, STRIDE, 0, 10, WIDTH, HEIGHT - 10, 0, 0), seconds))
+    report("pack", best(lambda: pixels.pack(canvas, STRIDE, 1, 0, WIDTH - 1, HEIGHT), seconds))
+
+    still = frames["desktop"].tobytes()
+    filled = (frames["desktop"] | 0xFF000000).tobytes()
+    moved = frames["desktop"].copy()
+    moved[300:929, 700:1700] = frames["desktop"][351:980, 700:1700]
+    scrolled = moved.tobytes()
+    for name, frame in (("same", still), ("same, x bytes differ", filled), ("scrolled", scrolled), ("all", data)):
+        milliseconds = best(lambda frame=frame: pixels.damage(still, STRIDE, frame, 0, STRIDE, *everything), seconds)
+        found = pixels.damage(still, STRIDE, frame, 0, STRIDE, *everything)
+        report(f"damage {name}", milliseconds, f"{len(found)} rectangles")
+    for name, frame in (("scrolled window", scrolled), ("all changed", data)):
+        milliseconds = best(
+            lambda frame=frame: pixels.find_scroll(still, STRIDE, frame, 0, STRIDE, *everything), seconds
+        )
+        report(
+            f"find_scroll {name}",
+            milliseconds,
+            str(pixels.find_scroll(still, STRIDE, frame, 0, STRIDE, *everything)),
+        )
+
+
+if __name__ == "__main__":
+    main()
