@@ -25,7 +25,10 @@ from spicetrio.channels.inputs import (
     WheelEvent,
 )
 from spicetrio.server.client import Client
-from spicetrio.server.settings import Settings
+from spicetrio.server.events import ConnectionEvent, EventKind, EventReader, Traffic
+from spicetrio.server.settings import Settings, WhenFull
+from spicetrio.server.statistics import ConnectionStatistics, Statistics
+from spicetrio.server.tickets import Role, Ticket
 from spicetrio.wire.enums import ImageCompression, Locks, MouseMode
 from spicetrio.wire.errors import LinkError, LocalProtocolError, ProtocolError, RemoteProtocolError
 from spicetrio.wire.geometry import Rect
@@ -33,8 +36,12 @@ from spicetrio.wire.geometry import Rect
 __all__ = [
     "ButtonEvent",
     "Client",
+    "ConnectionEvent",
+    "ConnectionStatistics",
     "Cursor",
     "Display",
+    "EventKind",
+    "EventReader",
     "ImageCompression",
     "InputEvent",
     "Inputs",
@@ -48,8 +55,13 @@ __all__ = [
     "ProtocolError",
     "Rect",
     "RemoteProtocolError",
+    "Role",
     "Server",
     "Settings",
+    "Statistics",
+    "Ticket",
+    "Traffic",
     "WheelEvent",
+    "WhenFull",
     "open_server",
 ]

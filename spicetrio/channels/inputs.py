@@ -15,6 +15,7 @@ from spicetrio.server.channel import BASE_HANDLERS, Channel, ChannelClient, Hand
 from spicetrio.server.client import Client
 from spicetrio.server.link import Link
 from spicetrio.server.settings import Settings
+from spicetrio.server.tickets import Role
 from spicetrio.wire import inputs
 from spicetrio.wire.enums import ChannelType, InputsCapability, InputsClientMessage, Locks, MouseMode
 from spicetrio.wire.link import Capabilities
@@ -118,7 +119,7 @@ class _ScanCodes:
 
 
 class InputsChannelClient(ChannelClient["Inputs"]):
-    """One viewer's keyboard and mouse."""
+    """One viewer's keyboard and mouse. Those of a viewer that may only view are read, and come to nothing."""
 
     def __init__(self, channel: Inputs, client: Client, link: Link) -> None:
         super().__init__(channel, client, link)
@@ -126,6 +127,7 @@ class InputsChannelClient(ChannelClient["Inputs"]):
         self._buttons: set[int] = set()
         self._scan_codes = _ScanCodes()
         self._motions = 0
+        self._controls = client.role is Role.CONTROL
 
     @contextmanager
     def connected(self) -> Iterator[None]:
@@ -154,6 +156,8 @@ class InputsChannelClient(ChannelClient["Inputs"]):
                 await self._key(*key)
 
     async def _key(self, code: int, down: bool) -> None:
+        if not self._controls:
+            return
         if down:
             if code not in self._keys:
                 if len(self._keys) >= MAX_KEYS:
@@ -162,7 +166,7 @@ class InputsChannelClient(ChannelClient["Inputs"]):
             self._keys[code] = None
         else:
             self._keys.pop(code, None)
-        await self.channel.deliver(KeyEvent(code, down, self.client))
+        await self._deliver(KeyEvent(code, down, self.client))
 
     async def _key_modifiers(self, message: inputs.ClientKeyModifiers) -> None:
         """Press and release the lock keys whose state differs from the viewer's (spec I-3)."""
@@ -175,17 +179,17 @@ class InputsChannelClient(ChannelClient["Inputs"]):
         self._acknowledge_motion()
         if self.client.mouse_mode.value == MouseMode.SERVER:
             await self._hold_buttons(message.buttons)
-            await self.channel.deliver(PointerMotion(message.dx, message.dy, self.client))
+            await self._deliver(PointerMotion(message.dx, message.dy, self.client))
 
     async def _mouse_position(self, message: inputs.MousePosition) -> None:
         self._acknowledge_motion()
         if self.client.mouse_mode.value == MouseMode.CLIENT:
-            await self.channel.deliver(PointerPosition(message.x, message.y, message.display_id, self.client))
+            await self._deliver(PointerPosition(message.x, message.y, message.display_id, self.client))
             await self._hold_buttons(message.buttons)
 
     async def _mouse_press(self, message: inputs.MousePress) -> None:
         if steps := _WHEEL.get(message.button):
-            await self.channel.deliver(WheelEvent(steps, self.client))
+            await self._deliver(WheelEvent(steps, self.client))
         elif 1 <= message.button <= MAX_BUTTON:
             await self._button(message.button, True)
 
@@ -199,11 +203,17 @@ class InputsChannelClient(ChannelClient["Inputs"]):
             await self._button(button, False)
 
     async def _button(self, button: int, down: bool) -> None:
+        if not self._controls:
+            return
         if down:
             self._buttons.add(button)
         else:
             self._buttons.discard(button)
-        await self.channel.deliver(ButtonEvent(button, down, self.client))
+        await self._deliver(ButtonEvent(button, down, self.client))
+
+    async def _deliver(self, event: InputEvent) -> None:
+        if self._controls:
+            await self.channel.deliver(event)
 
     def _acknowledge_motion(self) -> None:
         self._motions += 1

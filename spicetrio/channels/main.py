@@ -14,7 +14,7 @@ from spicetrio.server.link import Link
 from spicetrio.server.settings import Settings
 from spicetrio.wire import base, main
 from spicetrio.wire.buffer import Message
-from spicetrio.wire.enums import ChannelType, MainCapability, MainClientMessage, MouseMode
+from spicetrio.wire.enums import ChannelType, LinkErrorCode, MainCapability, MainClientMessage, MouseMode
 from spicetrio.wire.link import Capabilities
 
 AGENT_TOKENS: Final = 10
@@ -57,7 +57,10 @@ class MainChannelClient(ChannelClient["MainChannel"]):
         try:
             yield
         finally:
-            self.writer.post(base.Disconnecting(int(trio.current_time() * 1e9), self.client.goodbye))
+            now = int(trio.current_time() * 1e9)
+            if self.client.goodbye:
+                self.writer.post(base.Notify.warning(now, self.client.goodbye))
+            self.writer.post(base.Disconnecting(now, LinkErrorCode.OK))
 
     def announce(self, channels: Sequence[tuple[int, int]]) -> None:
         """Tell a viewer that asked for the channels of those that came later."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from spicetrio import ImageCompression, Settings
+from spicetrio import ImageCompression, Role, Settings, Ticket, WhenFull
 from spicetrio.cli.parser import Parser, count, port
 
 DEFAULT_ADDRESS: Final = "127.0.0.1"
@@ -72,7 +72,18 @@ def add_serving_options(parser: Parser) -> None:
         action="store_true",
         help="with --disable-ticketing: even from other machines",
     )
-    who.add_argument("--max-viewers", type=count, metavar="N", help="refuse further viewers (default: 256)")
+    who.add_argument(
+        "--view-password-file",
+        metavar="FILE",
+        help="a second ticket, as --password-file; viewers that have it may only view",
+    )
+    who.add_argument("--max-viewers", type=count, metavar="N", help="how many at once (default: 256)")
+    who.add_argument(
+        "--when-full",
+        choices=[choice.value for choice in WhenFull],
+        default=WhenFull.REFUSE.value,
+        help="refuse one viewer more, or end the one that came first and tell it why (default: %(default)s)",
+    )
     what = parser.add_argument_group("what viewers get")
     what.add_argument("--name", metavar="NAME", help=f"what viewers call it (default: {parser.prog})")
     what.add_argument(
@@ -107,6 +118,8 @@ def read_serving_options(arguments: argparse.Namespace, parser: Parser) -> Servi
         parser.error("--allow-anonymous is for --disable-ticketing only")
     if arguments.password_file is not None and arguments.disable_ticketing:
         parser.error("--password-file and --disable-ticketing exclude each other")
+    if arguments.view_password_file is not None and arguments.disable_ticketing:
+        parser.error("--view-password-file and --disable-ticketing exclude each other")
     tcp = DEFAULT_PORT if arguments.port is None and arguments.unix is None else arguments.port
     if arguments.vv is not None and tcp is None and arguments.unix.startswith("@"):
         parser.error("--vv cannot name an abstract UNIX socket: give a path, or --port as well")
@@ -124,12 +137,19 @@ def read_serving_options(arguments: argparse.Namespace, parser: Parser) -> Servi
     elif not arguments.disable_ticketing:
         ticket = make_ticket()
     changes = {} if arguments.max_viewers is None else {"max_viewers": arguments.max_viewers}
+    viewing = None
+    if arguments.view_password_file is not None:
+        viewing = _read_ticket(arguments.view_password_file, parser)
+    if viewing is not None and viewing == ticket:
+        parser.error("--view-password-file holds the same ticket as --password-file")
     try:
         settings = Settings(
             host=tuple(addresses),
             port=tcp,
             unix=arguments.unix,
             ticket=ticket,
+            tickets=() if viewing is None else (Ticket(viewing, Role.VIEW, "view only"),),
+            when_full=WhenFull(arguments.when_full),
             disable_ticketing=arguments.disable_ticketing,
             allow_anonymous=arguments.allow_anonymous,
             name=arguments.name or parser.prog,

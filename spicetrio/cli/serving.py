@@ -20,6 +20,7 @@ from spicetrio import Server, open_server
 from spicetrio.cli.errors import CommandError
 from spicetrio.cli.options import Serving
 from spicetrio.cli.parser import FAILURE_STATUS
+from spicetrio.cli.tasktree import print_on_signal
 from spicetrio.cli.viewerfile import entries, viewer_file
 from spicetrio.sources.errors import SourceError
 
@@ -72,6 +73,7 @@ async def _serve(serving: Serving, source: Source) -> None:
     stop = trio.CancelScope()
     async with trio.open_nursery() as nursery:
         await nursery.start(_stop_by_signal, stop)
+        await nursery.start(print_on_signal)
         opened = False
         try:
             async with open_server(serving.settings) as server:

@@ -17,6 +17,7 @@ import trio
 from spicetrio.server.client import Client
 from spicetrio.server.link import RECEIVE_SIZE, Link
 from spicetrio.server.settings import Settings
+from spicetrio.server.statistics import ConnectionStatistics
 from spicetrio.server.writer import Writer, open_writer
 from spicetrio.wire import base
 from spicetrio.wire.buffer import Message, ReadBuffer
@@ -61,13 +62,20 @@ class ChannelClient(Generic[ChannelT]):
         self.capabilities = link.message.channel_capabilities
         self.writer: Writer
         self._link = link
-        self._received_bytes = 0
         self._ping_id = 0
 
     @property
     def settings(self) -> Settings:
         """Those of the server."""
         return self.channel.settings
+
+    @property
+    def statistics(self) -> ConnectionStatistics:
+        """Figures about this connection."""
+        meter, writer = self._link.meter, self.writer
+        return ConnectionStatistics(
+            self.client, self.channel.key, writer.queued_bytes, writer.peak_bytes, meter.sent, meter.received
+        )
 
     async def serve(self) -> None:
         """Serve the connection until the viewer leaves, breaks the protocol, or this is cancelled.
@@ -85,6 +93,7 @@ class ChannelClient(Generic[ChannelT]):
                     framing,
                     queue_limit=self.settings.queue_limit,
                     grace=self.settings.grace,
+                    meter=self._link.meter,
                     on_idle=self.on_idle if self.PULLS else None,
                 ) as self.writer,
                 trio.open_nursery() as nursery,
@@ -116,7 +125,7 @@ class ChannelClient(Generic[ChannelT]):
             data = await stream.receive_some(RECEIVE_SIZE)
             if not data:
                 return
-            self._received_bytes += len(data)
+            self._link.meter.received += len(data)
 
     async def _handle(self, frame: Frame) -> bool:
         """Handle a message; tell whether it was the last one."""
@@ -130,12 +139,13 @@ class ChannelClient(Generic[ChannelT]):
     async def _ping(self) -> None:
         """Keep proxies awake, measure the way, and notice when nobody is there any more (spec F-17 to F-22)."""
         interval = self.settings.ping_interval
-        heard, silent_since = self._received_bytes, trio.current_time()
+        meter = self._link.meter
+        heard, silent_since = meter.received, trio.current_time()
         while True:
             await trio.sleep(interval)
             now = trio.current_time()
-            if heard != self._received_bytes:
-                heard, silent_since = self._received_bytes, now
+            if heard != meter.received:
+                heard, silent_since = meter.received, now
             elif now - silent_since > self.settings.silence_timeout:
                 raise RemoteProtocolError(f"got nothing for {now - silent_since:.0f} s, expected answers to pings")
             self.post_ping()

@@ -11,7 +11,8 @@ from typing import Final
 import trio
 from trio_util import AsyncValue
 
-from spicetrio.wire.enums import LinkErrorCode, MouseMode
+from spicetrio.server.tickets import Role, Ticket
+from spicetrio.wire.enums import MouseMode
 
 logger: Final = logging.getLogger("spicetrio.client")
 
@@ -23,11 +24,13 @@ class Client:
     this viewer runs inside. Nobody needs to be told in which order to stop.
     """
 
-    def __init__(self, connection_id: int, peer: str, nursery: trio.Nursery) -> None:
+    def __init__(self, connection_id: int, peer: str, ticket: Ticket, nursery: trio.Nursery) -> None:
         self.connection_id = connection_id
         """Random and not 0; the viewer's other connections name it (spec L-24)."""
         self.peer = peer
         """Its address, or `unix`."""
+        self.ticket = ticket
+        """What it proved itself with; each of its connections needs the same."""
         self.nursery: Final = nursery
         self.channels: Final[set[tuple[int, int]]] = set()
         """Types and ids of the channels that are connected, or about to be."""
@@ -35,16 +38,25 @@ class Client:
         """How this viewer's pointer moves. The modes of viewers are independent of each other."""
         self.latency: float | None = None
         """Seconds of the shortest round trip seen; None before the first."""
-        self.goodbye = LinkErrorCode.OK
-        """The reason that is told to the viewer when its scope is cancelled."""
+        self.goodbye = ""
+        """The reason that is told to the person at the viewer when its scope is cancelled."""
 
     def __repr__(self) -> str:
-        return f"<Client {self.connection_id:#010x} from {self.peer}>"
+        name = f" {self.ticket.name!r}" if self.ticket.name else ""
+        return f"<Client {self.connection_id:#010x}{name} from {self.peer}>"
 
-    def end(self, reason: LinkErrorCode = LinkErrorCode.OK) -> None:
+    @property
+    def role(self) -> Role:
+        """What this viewer may do."""
+        return self.ticket.role
+
+    def end(self, reason: str = "") -> None:
         """Cancel everything that serves this viewer; what was begun is still sent, and the reason.
 
-        Returns at once. Who wants to wait, waits until it is gone from `Server.viewers`.
+        Returns at once. Who wants to wait, waits until it is gone from `Server.clients`.
+
+        Args:
+            reason: A line for the person at the viewer; empty to say nothing.
         """
         self.goodbye = reason
         self.nursery.cancel_scope.cancel()
@@ -62,13 +74,13 @@ class Clients:
         return next((client for client in self.current.value if client.connection_id == connection_id), None)
 
     @asynccontextmanager
-    async def open(self, peer: str) -> AsyncIterator[Client]:
+    async def open(self, peer: str, ticket: Ticket) -> AsyncIterator[Client]:
         """Be a viewer while the block runs; leaving it, for whatever reason, ends all its channels.
 
         Cancellation: ends the viewer.
         """
         async with trio.open_nursery() as nursery:
-            client = Client(self._new_id(), peer, nursery)
+            client = Client(self._new_id(), peer, ticket, nursery)
             self.current.value = (*self.current.value, client)
             try:
                 yield client

@@ -9,12 +9,13 @@ exist (L-17), and sends a whole reply where the client waits for the result word
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import trio
 
 from spicetrio.server.security import Gatekeeper, KeyPool
+from spicetrio.server.tickets import Ticket
 from spicetrio.wire.buffer import ReadBuffer
 from spicetrio.wire.enums import AuthMechanism, CommonCapability
 from spicetrio.wire.errors import InvalidDataError, InvalidMagicError, LinkError
@@ -63,6 +64,16 @@ class LinkStream:
         return data
 
 
+@dataclass(slots=True)
+class Meter:
+    """What goes over a connection after the link stage."""
+
+    sent: int = 0
+    """Bytes to the viewer."""
+    received: int = 0
+    """Bytes from the viewer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A connection that proved itself, and what it wants."""
@@ -75,6 +86,10 @@ class Link:
     """What it asked for."""
     peer: str
     """Its address, without the port; for people and for limits."""
+    ticket: Ticket
+    """What it proved itself with."""
+    meter: Meter = field(default_factory=Meter)
+    """What goes over it from now on."""
 
     @property
     def mini_header(self) -> bool:
@@ -117,11 +132,11 @@ async def accept_link(
     try:
         if CommonCapability.AUTH_SELECTION in message.common_capabilities:
             await _read_mechanism(link)
-        await gatekeeper.check_ticket(key, await link.read(TICKET_SIZE), peer)
+        ticket = await gatekeeper.check_ticket(key, await link.read(TICKET_SIZE), peer)
     except LinkError as error:
         await stream.send_all(result(error.code))
         raise
-    return Link(stream, bytes(link.received), message, peer)
+    return Link(stream, bytes(link.received), message, peer, ticket)
 
 
 async def _read_message(link: LinkStream) -> LinkMessage:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from spicetrio.server.settings import Settings
+from spicetrio.server.tickets import ANYBODY, Ticket
 from spicetrio.wire.errors import PermissionDeniedError
 
 POOL_SIZE: Final = 16
@@ -73,15 +74,17 @@ class Gatekeeper:
     """Decides who comes in, and makes those wait who were wrong.
 
     Args:
-        settings: Whose ticket is asked for.
+        settings: Whose tickets are asked for.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.tickets = settings.all_tickets
+        """Those that are good now, unless ticketing is disabled."""
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
-    async def check_ticket(self, key: TicketKey, ticket: bytes, peer: str) -> None:
-        """Return if the ticket is right (spec L-21).
+    async def check_ticket(self, key: TicketKey, ticket: bytes, peer: str) -> Ticket:
+        """Return the ticket that a peer has (spec L-21).
 
         Without ticketing its value does not matter, but it must have been encrypted for this link.
 
@@ -91,16 +94,23 @@ class Gatekeeper:
             PermissionDeniedError: It is wrong; after a delay that grows with the failures of this peer.
         """
         try:
-            self._compare(key.decrypt(ticket))
+            found = self._find(key.decrypt(ticket))
         except PermissionDeniedError:
             await trio.sleep(self._penalty(peer))
             raise
         await trio.lowlevel.checkpoint()
+        return found
 
-    def _compare(self, password: bytes) -> None:
-        expected = self._settings.ticket
-        if expected is not None and not hmac.compare_digest(password, expected.encode()):
+    def _find(self, password: bytes) -> Ticket:
+        """Compare with every ticket, in a time that does not depend on which one it is or how much of it is right."""
+        if self._settings.disable_ticketing:
+            return ANYBODY
+        matching = [ticket for ticket in self.tickets if hmac.compare_digest(password, ticket.password.encode())]
+        if not matching:
             raise PermissionDeniedError("got a wrong ticket")
+        if matching[0].expires is not None and matching[0].expires < trio.current_time():
+            raise PermissionDeniedError("got a ticket that has expired")
+        return matching[0]
 
     def _penalty(self, peer: str) -> float:
         now = trio.current_time()

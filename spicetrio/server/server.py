@@ -2,14 +2,15 @@
 
 A connection is served by the task that accepted it until it has proved itself. A main connection then opens its
 viewer's nursery and is served right there; any other goes on as a task in the nursery of the viewer it names. An error
-leaves each of these by way of `_boundary`, where it is logged and ends: no viewer notices the fault of another.
+leaves each of these by way of `Connection.boundary`, where it is logged and ends: no viewer notices another's fault.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from itertools import count
 from typing import Any, Final, TypeVar
 
 import trio
@@ -17,17 +18,20 @@ from trio_util import AsyncValue
 
 from spicetrio.server.channel import Channel
 from spicetrio.server.client import Client, Clients
+from spicetrio.server.connection import Connection
+from spicetrio.server.events import EventReader, Events
 from spicetrio.server.link import Link, accept_link
 from spicetrio.server.listeners import address, listening, peer_of, prepare
 from spicetrio.server.security import Gatekeeper, KeyPool
-from spicetrio.server.settings import Settings
+from spicetrio.server.settings import Settings, WhenFull
+from spicetrio.server.statistics import LoopWatch, Statistics
+from spicetrio.server.tickets import Ticket
 from spicetrio.wire.enums import ChannelType
 from spicetrio.wire.errors import (
     BadConnectionIdError,
     ChannelNotAvailableError,
     LinkError,
     PermissionDeniedError,
-    RemoteProtocolError,
 )
 from spicetrio.wire.link import Capabilities, LinkMessage, result
 
@@ -42,6 +46,9 @@ class HalfOpen:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._scopes: dict[trio.CancelScope, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._scopes)
 
     @contextmanager
     def counted(self, scope: trio.CancelScope, peer: str) -> Iterator[None]:
@@ -80,11 +87,50 @@ class BaseServer:
         self._keys = KeyPool()
         self._gatekeeper = Gatekeeper(settings)
         self._half_open = HalfOpen(settings)
+        self._events = Events()
+        self._connections = count(1)
+        self._loop = LoopWatch()
+        self._draining = False
 
     @property
-    def viewers(self) -> AsyncValue[tuple[Client, ...]]:
+    def clients(self) -> AsyncValue[tuple[Client, ...]]:
         """The viewers that are there now, oldest first; a value that can be waited on."""
         return self._clients.current
+
+    @property
+    def tickets(self) -> tuple[Ticket, ...]:
+        """Those that are good now. Others may be set at any time: they count for links from then on (spec L-30)."""
+        return self._gatekeeper.tickets
+
+    @tickets.setter
+    def tickets(self, tickets: Sequence[Ticket]) -> None:
+        self._gatekeeper.tickets = tuple(tickets)
+
+    def events(self) -> AbstractContextManager[EventReader]:
+        """Return a block in which all that happens to connections can be read: `with server.events() as events`."""
+        return self._events.opened()
+
+    def statistics(self) -> Statistics:
+        """Return figures about this moment."""
+        return Statistics(
+            viewers=len(self.clients.value),
+            half_open=len(self._half_open),
+            connections=tuple(client.statistics for channel in self._channels.values() for client in channel.clients),
+            lateness=self._loop.lateness,
+            tasks=trio.lowlevel.current_statistics().tasks_living,
+        )
+
+    async def drain(self) -> None:
+        """Refuse new viewers from now on, and return when those who are here have left.
+
+        Cancellation: new viewers are let in again.
+        """
+        self._draining = True
+        try:
+            await self.clients.wait_value(lambda clients: not clients)
+        except trio.Cancelled:
+            self._draining = False
+            raise
 
     @property
     def channels(self) -> Sequence[tuple[int, int]]:
@@ -121,9 +167,10 @@ class BaseServer:
 
         Cancellation: ends the connection, and with a main connection its viewer.
         """
-        with _boundary(peer):
+        connection = Connection(next(self._connections), peer, self._events)
+        with connection.opened(), connection.boundary():
             async with stream:
-                await self._link(stream, peer)
+                await self._link(stream, connection)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Listen and serve until cancelled. Then every viewer is told goodbye, within `Settings.grace`.
@@ -135,6 +182,7 @@ class BaseServer:
             self.addresses = tuple(address(listener) for listener in listeners)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._keys.run)
+                nursery.start_soon(self._loop.run)
                 if listeners:
                     await nursery.start(trio.serve_listeners, self._accept, listeners)
                 task_status.started()
@@ -146,51 +194,54 @@ class BaseServer:
             return
         await self.serve_stream(stream, peer=peer_of(stream))
 
-    async def _link(self, stream: trio.abc.Stream, peer: str) -> None:
+    async def _link(self, stream: trio.abc.Stream, connection: Connection) -> None:
         link: Link | None = None
+        peer = connection.peer
         with trio.move_on_after(self.settings.link_timeout) as scope, self._half_open.counted(scope, peer):
             link = await accept_link(
                 stream, peer=peer, find=self._find_capabilities, keys=self._keys, gatekeeper=self._gatekeeper
             )
         if link is None:
-            why = "took too long" if trio.current_time() >= scope.deadline else "had to make room"
-            logger.info("refused %s: its link %s", peer, why)
+            late = trio.current_time() >= scope.deadline
+            connection.refused("its link took too long" if late else "its link had to make room")
             return
+        connection.authenticated(link)
         try:
             if link.message.channel_type == ChannelType.MAIN:
                 client = None
-                channel = self._new_viewer(link)
+                channel = await self._admit(link)
             else:
-                client = self._find_client(link.message.connection_id)
+                client = self._find_client(link)
                 channel = self._claim(client, link.message)
         except LinkError as error:
             with trio.move_on_after(self.settings.grace):
                 await stream.send_all(result(error.code))
             raise
         if client is None:
-            await self._serve_viewer(channel, link)
+            await self._serve_viewer(channel, link, connection)
         else:
             done = trio.Event()
-            client.nursery.start_soon(self._serve_channel, channel, client, link, done)
+            client.nursery.start_soon(self._serve_channel, channel, client, link, connection, done)
             await done.wait()
 
-    async def _serve_viewer(self, channel: Channel[Any], link: Link) -> None:
-        async with self._clients.open(link.peer) as client:
+    async def _serve_viewer(self, channel: Channel[Any], link: Link, connection: Connection) -> None:
+        async with self._clients.open(link.peer, link.ticket) as client:
             client.channels.add(channel.key)
+            connection.initialised(client)
             logger.info("%r came", client)
             try:
                 await channel.serve(client, link)
             finally:
                 logger.info("%r left", client)
 
-    async def _serve_channel(self, channel: Channel[Any], client: Client, link: Link, done: trio.Event) -> None:
+    async def _serve_channel(
+        self, channel: Channel[Any], client: Client, link: Link, connection: Connection, done: trio.Event
+    ) -> None:
         """Serve a connection as a task of its viewer, which a failure ends if the channel is essential."""
+        connection.initialised(client)
         try:
-            if channel.ESSENTIAL:
+            with connection.watched() if channel.ESSENTIAL else connection.boundary():
                 await channel.serve(client, link)
-            else:
-                with _boundary(link.peer):
-                    await channel.serve(client, link)
         finally:
             done.set()
 
@@ -207,19 +258,30 @@ class BaseServer:
             )
         return channel
 
-    def _find_client(self, connection_id: int) -> Client:
+    def _find_client(self, link: Link) -> Client:
+        """Return the viewer that a connection says it belongs to, and has the ticket of."""
+        connection_id = link.message.connection_id
         client = self._clients.find(connection_id)
         if client is None:
             raise BadConnectionIdError(f"got connection id {connection_id:#010x}, which no viewer has")
+        if client.ticket != link.ticket:
+            raise PermissionDeniedError(f"got another ticket than that of {client!r}")
         return client
 
-    def _new_viewer(self, link: Link) -> Channel[Any]:
+    async def _admit(self, link: Link) -> Channel[Any]:
+        """Return the main channel, once there is a place for one more viewer."""
         if link.message.connection_id:
             raise BadConnectionIdError(
                 "got a connection id for a main channel, expected 0 as nothing was migrated here"
             )
-        if len(self.viewers.value) >= self.settings.max_viewers:
-            raise PermissionDeniedError(f"{self.settings.max_viewers} viewers are here already")
+        while len(self.clients.value) >= self.settings.max_viewers:
+            if self.settings.when_full is WhenFull.REFUSE:
+                raise LinkError(f"{self.settings.max_viewers} viewers are here already")
+            oldest = self.clients.value[0]
+            oldest.end(f"a viewer at {link.peer} took over")
+            await self.clients.wait_value(lambda clients, oldest=oldest: oldest not in clients)
+        if self._draining:
+            raise LinkError("the server lets nobody in any more")
         return self._find_channel(link.message)
 
     def _claim(self, client: Client, message: LinkMessage) -> Channel[Any]:
@@ -229,28 +291,3 @@ class BaseServer:
             raise ChannelNotAvailableError(f"{client!r} has {channel!r} already")
         client.channels.add(channel.key)
         return channel
-
-
-@contextmanager
-def _boundary(peer: str) -> Iterator[None]:
-    """Log what went wrong with a peer, and let nobody else notice."""
-    try:
-        yield
-    except* (trio.BrokenResourceError, trio.ClosedResourceError):
-        logger.info("the peer %s left", peer)
-    except* LinkError as group:
-        for error in _leaves(group):
-            logger.info("refused %s: %s", peer, error)
-    except* RemoteProtocolError as group:
-        for error in _leaves(group):
-            logger.warning("ended the viewer at %s: %s", peer, error)
-    except* Exception:
-        logger.exception("ended the viewer at %s: a fault of ours", peer)
-
-
-def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error

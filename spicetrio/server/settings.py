@@ -6,11 +6,22 @@ import ipaddress
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final
 from uuid import UUID
 
+from spicetrio.server.tickets import Ticket
 from spicetrio.wire.enums import ImageCompression
-from spicetrio.wire.link import MAX_PASSWORD_SIZE
+
+
+class WhenFull(Enum):
+    """What happens to one viewer too many."""
+
+    REFUSE = "refuse"
+    """It is refused."""
+    TAKE_OVER = "take-over"
+    """It is let in, and the viewer that came first is ended and told why."""
+
 
 SUPPORTED_COMPRESSION: Final = (ImageCompression.OFF, ImageCompression.LZ, ImageCompression.LZ4)
 """The ways of compressing images that exist so far."""
@@ -31,7 +42,9 @@ class Settings:
     unix: str | os.PathLike[str] | None = None
     """Path of a UNIX socket to listen on; a leading `@` makes it abstract. Only this user may connect to a path."""
     ticket: str | None = field(default=None, repr=False)
-    """The password that viewers need, at most 60 bytes. Needed unless `disable_ticketing`."""
+    """The password of viewers with full control, 1 to 60 bytes. A short form of `tickets`."""
+    tickets: tuple[Ticket, ...] = field(default=(), repr=False)
+    """Further passwords, and what each is good for. One ticket is needed unless `disable_ticketing`."""
     disable_ticketing: bool = False
     """Let in whoever can connect."""
     allow_anonymous: bool = False
@@ -43,7 +56,9 @@ class Settings:
     image_compression: ImageCompression = ImageCompression.LZ
     """How images are compressed for a viewer that has no preference of its own."""
     max_viewers: int = 256
-    """Main connections served at once; further ones are refused."""
+    """Viewers served at once."""
+    when_full: WhenFull = WhenFull.REFUSE
+    """What happens to one viewer more."""
     max_half_open: int = 64
     """Connections that did not prove themselves yet; at this number the oldest waits no longer."""
     max_half_open_per_peer: int = 32
@@ -68,13 +83,9 @@ class Settings:
             raise ValueError(f"port is {self.port}, expected 0 to 65535")
         if self.image_compression not in SUPPORTED_COMPRESSION:
             raise ValueError(f"image_compression {self.image_compression.name.lower()} is not supported yet")
-        if self.ticket is not None and self.disable_ticketing:
+        if self.all_tickets and self.disable_ticketing:
             raise ValueError("there is a ticket, and ticketing is disabled: choose one")
-        if self.ticket is not None and not 0 < len(self.ticket.encode()) <= MAX_PASSWORD_SIZE:
-            raise ValueError(f"the ticket has {len(self.ticket.encode())} bytes, expected 1 to {MAX_PASSWORD_SIZE}")
-        if self.ticket is not None and "\0" in self.ticket:
-            raise ValueError("the ticket holds a NUL, which clients cannot send")
-        if self.ticket is None and not self.disable_ticketing:
+        if not self.all_tickets and not self.disable_ticketing:
             raise ValueError("give a ticket, or disable_ticketing=True to let in whoever can connect")
         self._refuse_open_house()
         for name in ("max_viewers", "max_half_open", "max_half_open_per_peer", "ack_window", "queue_limit"):
@@ -83,6 +94,11 @@ class Settings:
         for name in ("link_timeout", "grace", "ping_interval", "silence_timeout"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
+
+    @property
+    def all_tickets(self) -> tuple[Ticket, ...]:
+        """Those that the server begins with."""
+        return self.tickets if self.ticket is None else (Ticket(self.ticket), *self.tickets)
 
     @property
     def hosts(self) -> tuple[str, ...]:

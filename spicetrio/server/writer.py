@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from spicetrio.server.link import Meter
 from spicetrio.wire.buffer import Marshalled, Message, marshal
 from spicetrio.wire.errors import RemoteProtocolError
 from spicetrio.wire.framing import AckWindow, Framing
@@ -47,7 +48,13 @@ class Writer:
     """The messages that wait for one connection. Use `open_writer`."""
 
     def __init__(
-        self, stream: trio.abc.SendStream, framing: Framing, *, queue_limit: int, on_idle: Callable[[], None] | None
+        self,
+        stream: trio.abc.SendStream,
+        framing: Framing,
+        *,
+        queue_limit: int,
+        meter: Meter,
+        on_idle: Callable[[], None] | None,
     ) -> None:
         self._stream = stream
         self._framing = framing
@@ -60,12 +67,16 @@ class Writer:
         self._finishing = False
         self._overflowed = False
         self._credit_given = False
+        self._meter = meter
         self._shield = trio.CancelScope(shield=True)
         self._idle_wait = trio.CancelScope()
         self.peak_bytes = 0
         """The most bytes that ever waited."""
-        self.sent_bytes = 0
-        """Bytes that were handed to the socket."""
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes that wait now."""
+        return self._queued_bytes
 
     def post(self, *messages: Message | Marshalled, subs: Sequence[Message] = ()) -> None:
         """Leave messages to be sent in order. Never waits; a connection with too much waiting is ended.
@@ -109,7 +120,7 @@ class Writer:
             while True:
                 if batch := self._take_batch():
                     await self._stream.send_all(batch)
-                    self.sent_bytes += len(batch)
+                    self._meter.sent += len(batch)
                 elif self._finishing:
                     break
                 else:
@@ -169,6 +180,7 @@ async def open_writer(
     *,
     queue_limit: int,
     grace: float,
+    meter: Meter | None = None,
     on_idle: Callable[[], None] | None = None,
 ) -> AsyncIterator[Writer]:
     """Run the writer of a connection while the block runs, and let it finish what it has begun.
@@ -177,6 +189,7 @@ async def open_writer(
         stream: What to write to; nobody else may.
         framing: Makes bytes of the messages.
         queue_limit: Bytes that may wait before the connection is ended.
+        meter: Counts what was handed to the socket.
         grace: Seconds in which what waits is still sent when the block is left, for whatever reason.
         on_idle: The credit for one batch, see above. Called in the event loop; must not wait or raise.
 
@@ -186,7 +199,7 @@ async def open_writer(
         SlowViewerError: Too much waits for the peer.
         BrokenResourceError: The peer left.
     """
-    writer = Writer(stream, framing, queue_limit=queue_limit, on_idle=on_idle)
+    writer = Writer(stream, framing, queue_limit=queue_limit, meter=meter or Meter(), on_idle=on_idle)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
         try:

@@ -157,12 +157,12 @@ async def test_three_viewers_see_the_same(gtk: OpenGtk, server: spicetrio.Server
     async with gtk(address, compression="off") as first, gtk(address, compression="lz") as second:
         await drawing.draw(20)
         async with gtk(address, compression="lz4") as third:
-            assert len(server.viewers.value) == 3
+            assert len(server.clients.value) == 3
             await drawing.draw(20)
             for viewer in (first, second, third):
                 await viewer.wait_equal(drawing.picture)
         with trio.fail_after(5):
-            await server.viewers.wait_value(lambda viewers: len(viewers) == 2)
+            await server.clients.wait_value(lambda viewers: len(viewers) == 2)
         await drawing.draw(20)
         for viewer in (first, second):
             await viewer.wait_equal(drawing.picture)
@@ -440,7 +440,7 @@ async def test_a_wrong_ticket_is_told_so(gtk: OpenGtk, password: str | None) -> 
         gtk(server.addresses[0], password=password, picture=False) as viewer,
     ):
         await viewer.wait_event("channel-event", channel="main:0", what="error-auth")
-        assert server.viewers.value == ()
+        assert server.clients.value == ()
         with pytest.raises(GtkError):
             await viewer.request("wait_picture", timeout=0.2)
 

@@ -78,8 +78,8 @@ async def read_reply(stream: trio.abc.Stream) -> LinkReply:
 async def check_alive(server: spicetrio.Server, connect: Connect) -> None:
     """The next one is served as if nothing had happened."""
     async with open_viewer(connect, password=SECRET):
-        assert len(server.viewers.value) == 1
-    await server.viewers.wait_value(())
+        assert len(server.clients.value) == 1
+    await server.clients.wait_value(())
 
 
 # Refused before the reply: a whole reply, its other fields empty, then the end
@@ -120,7 +120,7 @@ async def test_a_wrong_link_is_told_why_in_a_reply(
     async with await connect() as stream:
         await stream.send_all(data)
         assert await read_to_end(stream) == with_header(LinkReply(code))
-    assert server.viewers.value == ()
+    assert server.clients.value == ()
     await check_alive(server, connect)
 
 
@@ -201,7 +201,7 @@ async def test_a_wrong_ticket_is_refused(served: tuple[spicetrio.Server, Connect
         async with open_viewer(connect, password=password):
             pass
     assert (caught.value.code, caught.value.in_reply) == (7, False)
-    assert server.viewers.value == ()
+    assert server.clients.value == ()
     await check_alive(server, connect)
 
 
@@ -245,7 +245,7 @@ async def test_an_unknown_connection_id_is_refused(channel_type: int) -> None:
         with pytest.raises(RefusedError) as caught:
             await viewer.open(ChannelType.PORT, connection_id=0)
         assert (caught.value.code, caught.value.in_reply) == (8, False)
-        assert len(rig.server.viewers.value) == 1
+        assert len(rig.server.clients.value) == 1
 
 
 async def test_a_connection_id_is_no_way_into_main() -> None:
@@ -253,14 +253,14 @@ async def test_a_connection_id_is_no_way_into_main() -> None:
         with pytest.raises(RefusedError) as caught:
             await viewer.open(ChannelType.MAIN)
         assert (caught.value.code, caught.value.in_reply) == (8, False)
-        assert len(rig.server.viewers.value) == 1
+        assert len(rig.server.clients.value) == 1
 
 
 async def test_the_connection_id_of_one_who_left_is_unknown() -> None:
     async with open_rig() as rig:
         async with open_viewer(rig.connect) as viewer:
             pass
-        await rig.server.viewers.wait_value(())
+        await rig.server.clients.wait_value(())
         with pytest.raises(RefusedError) as caught:
             await viewer.open(ChannelType.PORT)
         assert caught.value.code == 8
@@ -318,8 +318,8 @@ async def test_viewers_beyond_the_limit_are_refused_until_one_leaves() -> None:
                 async with open_viewer(rig.connect):
                     pass
             assert (caught.value.code, caught.value.in_reply) == (7, False)
-            assert len(rig.server.viewers.value) == 2
-        await rig.server.viewers.wait_value(lambda viewers: len(viewers) == 1)
+            assert len(rig.server.clients.value) == 2
+        await rig.server.clients.wait_value(lambda viewers: len(viewers) == 1)
         async with open_viewer(rig.connect):
             pass
 
@@ -561,7 +561,7 @@ async def test_secrets_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
                 await peer.link(stream, ChannelType.MAIN, password="my other password")
         async with open_viewer(rig.connect, password=SECRET):
             pass
-        await rig.server.viewers.wait_value(())
+        await rig.server.clients.wait_value(())
     assert caplog.records
     assert SECRET not in caplog.text
     assert "other" not in caplog.text

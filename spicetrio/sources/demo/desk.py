@@ -106,7 +106,7 @@ class Desk:
 
     async def follow_viewers(self) -> None:
         """Keep the guests those who are connected."""
-        async for viewers in self._server.viewers.eventual_values():
+        async for viewers in self._server.clients.eventual_values():
             come, gone = self._guests.keep(viewers)
             for guest in come:
                 self._journal.add(f"{guest.viewer.peer} came", guest.color)
@@ -118,7 +118,7 @@ class Desk:
     async def dispatch(self) -> None:
         """Bring each input to the panel it is for."""
         async for event in self._inputs:
-            if event.viewer not in self._guests and event.viewer not in self._server.viewers.value:
+            if event.viewer not in self._guests and event.viewer not in self._server.clients.value:
                 continue  # what somebody held who has gone; we have let go of it already
             guest = self._guests.of(event.viewer)
             match event:

@@ -43,7 +43,7 @@ class Journal(Panel):
 
     def __init__(self, display: Display, box: Box, server: Server, now: Callable[[], float] = time.time) -> None:
         super().__init__(display, box)
-        self._viewers = server.viewers
+        self._viewers = server.clients
         self._now = now
         rows = max(self.body.height // ROW, 1)
         self._area = Box(self.body.x, self.body.bottom - rows * ROW, self.body.width, rows * ROW)

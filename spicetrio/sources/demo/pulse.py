@@ -19,7 +19,7 @@ class Pulse:
     """
 
     def __init__(self, server: Server, interval: float) -> None:
-        self._viewers = server.viewers
+        self._viewers = server.clients
         self._interval = interval
         self._last = trio.current_time()
 

@@ -37,12 +37,12 @@ class Stage:
 
     def join(self, peer: str = "127.0.0.1") -> spicetrio.Client:
         """Be a viewer more."""
-        viewer = spicetrio.Client(len(self.server.viewers.value) + 1, peer, self.nursery)
-        self.server.viewers.value = (*self.server.viewers.value, viewer)
+        viewer = spicetrio.Client(len(self.server.clients.value) + 1, peer, self.nursery)
+        self.server.clients.value = (*self.server.clients.value, viewer)
         return viewer
 
     def leave(self, viewer: spicetrio.Client) -> None:
-        self.server.viewers.value = tuple(other for other in self.server.viewers.value if other is not viewer)
+        self.server.clients.value = tuple(other for other in self.server.clients.value if other is not viewer)
 
     def key(self, code: int, viewer: spicetrio.Client, *downs: bool) -> None:
         for down in downs or (True, False):
