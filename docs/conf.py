@@ -23,3 +23,21 @@ autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+
+
+# Napoleon takes what is before a colon in an attribute's docstring for its type; here a colon is a colon.
+_COLON = "\N{RATIO}"
+
+
+def _hide_colons(app, what, name, obj, options, lines) -> None:
+    if what in ("attribute", "property", "data"):
+        lines[:] = [line.replace(":", _COLON) for line in lines]
+
+
+def _show_colons(app, what, name, obj, options, lines) -> None:
+    lines[:] = [line.replace(_COLON, ":") for line in lines]
+
+
+def setup(app) -> None:
+    app.connect("autodoc-process-docstring", _hide_colons, priority=400)
+    app.connect("autodoc-process-docstring", _show_colons, priority=600)

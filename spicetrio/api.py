@@ -13,6 +13,7 @@ from spicetrio.channels.display import Display
 from spicetrio.channels.inputs import Inputs
 from spicetrio.channels.main import MainChannel
 from spicetrio.server.channel import Channel
+from spicetrio.server.listeners import listening
 from spicetrio.server.server import BaseServer
 from spicetrio.server.settings import Settings
 from spicetrio.wire.enums import ChannelType, MouseMode
@@ -87,12 +88,13 @@ class Server(BaseServer):
         Raises:
             OSError: An address cannot be listened on.
         """
-        async with trio.open_nursery() as nursery, self.channel_opened(self._main):
-            await nursery.start(self.run)
-            try:
-                yield
-            finally:
-                nursery.cancel_scope.cancel()
+        with listening(self.settings) as listeners:  # outside of the nursery, which would make a group of its error
+            async with trio.open_nursery() as nursery, self.channel_opened(self._main):
+                await nursery.start(self.run, listeners)
+                try:
+                    yield
+                finally:
+                    nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager

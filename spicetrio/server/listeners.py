@@ -7,7 +7,7 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -28,22 +28,22 @@ def listening(settings: Settings) -> Iterator[list[trio.SocketListener]]:
     Raises:
         OSError: An address is taken, not ours, or not allowed; the text names it.
     """
-    listeners: list[trio.SocketListener] = []
-    path: Path | None = None
-    try:
-        if settings.port is not None:
-            for host in settings.hosts:
-                listeners += _tcp_listeners(host, settings.port)
+    with ExitStack() as stack:
+        listeners: list[trio.SocketListener] = []
+        port = settings.port
+        for host in settings.hosts if port is not None else ():
+            for listener in _tcp_listeners(host, port or 0):
+                stack.callback(listener.socket.close)
+                listeners.append(listener)
+            port = listeners[0].socket.getsockname()[1]  # one that was free on the first is meant for all
         if settings.unix is not None:
             name = os.fspath(settings.unix)
-            listeners.append(_unix_listener(name))
-            path = None if name.startswith("@") else Path(name)
+            listener = _unix_listener(name)
+            if not name.startswith("@"):
+                stack.callback(_remove_stale, str(Path(name).absolute()))  # another server may have taken it over
+            stack.callback(listener.socket.close)
+            listeners.append(listener)
         yield listeners
-    finally:
-        for listener in listeners:
-            listener.socket.close()
-        if path is not None:
-            path.unlink(missing_ok=True)
 
 
 def address(listener: trio.SocketListener) -> str:
@@ -74,7 +74,7 @@ def prepare(stream: trio.SocketStream) -> None:
 
 
 def _tcp_listeners(host: str, port: int) -> list[trio.SocketListener]:
-    """Listen on every address of a name. An empty name is one socket for IPv6 and IPv4 where that is to be had."""
+    """Listen on every address of a name. An empty name is every address of this machine, IPv4 and IPv6."""
     try:
         found = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_ADDRCONFIG
@@ -118,7 +118,8 @@ def _listener(sock: socket.socket, where: object) -> trio.SocketListener:
     except OSError as error:
         sock.close()
         place = where if isinstance(where, str) else "{} port {}".format(*where[:2])  # type: ignore[index]
-        raise OSError(error.errno, f"cannot listen on {place.replace(chr(0), '@')}: {error.strerror}") from error
+        why = error.strerror or error  # a path that is too long has no number
+        raise OSError(error.errno or errno.EINVAL, f"cannot listen on {place.replace(chr(0), '@')}: {why}") from error
     return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
 
 
@@ -135,5 +136,6 @@ def _remove_stale(name: str) -> None:
             probe.connect(name)
         except ConnectionRefusedError:
             Path(name).unlink(missing_ok=True)
-        except BlockingIOError:
+        except OSError:  # it is in use, or not ours to judge: to listen on it will fail, and say why
             return
+

@@ -21,7 +21,7 @@ from spicetrio.server.client import Client, Clients
 from spicetrio.server.connection import Connection
 from spicetrio.server.events import EventReader, Events
 from spicetrio.server.link import Link, accept_link
-from spicetrio.server.listeners import address, listening, peer_of, prepare
+from spicetrio.server.listeners import address, peer_of, prepare
 from spicetrio.server.security import Gatekeeper, KeyPool
 from spicetrio.server.settings import Settings, WhenFull
 from spicetrio.server.statistics import LoopWatch, Statistics
@@ -172,20 +172,24 @@ class BaseServer:
             async with stream:
                 await self._link(stream, connection)
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Listen and serve until cancelled. Then every viewer is told goodbye, within `Settings.grace`.
+    async def run(
+        self,
+        listeners: list[trio.SocketListener],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve those who connect until cancelled. Then every viewer is told goodbye, within `Settings.grace`.
 
-        Raises:
-            OSError: An address cannot be listened on.
+        Args:
+            listeners: Where viewers connect. They are closed when this is cancelled, before the viewers are.
         """
-        with listening(self.settings) as listeners:
-            self.addresses = tuple(address(listener) for listener in listeners)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._keys.run)
-                nursery.start_soon(self._loop.run)
-                if listeners:
-                    await nursery.start(trio.serve_listeners, self._accept, listeners)
-                task_status.started()
+        self.addresses = tuple(address(listener) for listener in listeners)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keys.run)
+            nursery.start_soon(self._loop.run)
+            if listeners:
+                await nursery.start(trio.serve_listeners, self._accept, listeners)
+            task_status.started()
 
     async def _accept(self, stream: trio.SocketStream) -> None:
         try:

@@ -25,6 +25,8 @@ class WhenFull(Enum):
 
 SUPPORTED_COMPRESSION: Final = (ImageCompression.OFF, ImageCompression.LZ, ImageCompression.LZ4)
 """The ways of compressing images that exist so far."""
+MIN_QUEUE_LIMIT: Final = 64 * 1024
+"""Bytes that must be allowed to wait: what every viewer is sent at first is less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +89,23 @@ class Settings:
             raise ValueError("there is a ticket, and ticketing is disabled: choose one")
         if not self.all_tickets and not self.disable_ticketing:
             raise ValueError("give a ticket, or disable_ticketing=True to let in whoever can connect")
+        if self.port is not None and not self.hosts:
+            raise ValueError("there is a port, and no host to listen on: name one")
         self._refuse_open_house()
-        for name in ("max_viewers", "max_half_open", "max_half_open_per_peer", "ack_window", "queue_limit"):
+        for name in ("max_viewers", "max_half_open", "max_half_open_per_peer", "ack_window"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
+        if self.queue_limit < MIN_QUEUE_LIMIT:
+            raise ValueError(f"queue_limit is {self.queue_limit}, expected at least {MIN_QUEUE_LIMIT}")
+        if not self.failure_delay >= 0:
+            raise ValueError(f"failure_delay is {self.failure_delay}, expected 0 or more")
         for name in ("link_timeout", "grace", "ping_interval", "silence_timeout"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
+        if self.silence_timeout < self.ping_interval:  # nobody was asked for a sign of life by then
+            raise ValueError(
+                f"silence_timeout is {self.silence_timeout}, expected at least ping_interval, {self.ping_interval}"
+            )
 
     @property
     def all_tickets(self) -> tuple[Ticket, ...]:
