@@ -71,9 +71,9 @@ class DisplayChannelClient(ChannelClient["Display"]):
         if self._credit:
             self.channel.worker.credit(self._viewer)
 
-    def _preferred_compression(self, message: display.PreferredCompression) -> None:
+    async def _preferred_compression(self, message: display.PreferredCompression) -> None:
         if self._viewer is not None and message.compression in SUPPORTED_COMPRESSION:
-            self.channel.worker.change(self._viewer, self._wishes(ImageCompression(message.compression)))
+            await self.channel.worker.change(self._viewer, self._wishes(ImageCompression(message.compression)))
 
     def _ignore(self, message: object) -> None:
         """Streams and GL scanouts are never sent, so there is nothing that reports on them could change."""

@@ -28,6 +28,9 @@ from spicetrio.wire.link import Capabilities, result
 
 logger: Final = logging.getLogger("spicetrio.channel")
 
+MESSAGES_AT_A_TIME: Final = 64
+"""Messages of one viewer that are handled before others have their turn, however many came at once."""
+
 ClientT = TypeVar("ClientT", bound="ChannelClient[Any]")
 ChannelT = TypeVar("ChannelT", bound="Channel[Any]")
 
@@ -119,9 +122,13 @@ class ChannelClient(Generic[ChannelT]):
         data: bytes | bytearray = self._link.received
         while True:
             framing.receive_data(data)
+            handled = 0
             while frame := framing.next_message():
                 if await self._handle(frame):
                     return
+                handled += 1
+                if handled % MESSAGES_AT_A_TIME == 0:
+                    await trio.lowlevel.checkpoint()
             data = await stream.receive_some(RECEIVE_SIZE)
             if not data:
                 return

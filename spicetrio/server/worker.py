@@ -135,9 +135,15 @@ class Worker:
         self._post(partial(Picture.attach, viewer=self._last_viewer, wishes=wishes))
         return self._last_viewer
 
-    def change(self, viewer: int, wishes: ViewerWishes) -> None:
-        """Take in that a viewer wants something else."""
-        self._post(partial(Picture.change, viewer=viewer, wishes=wishes))
+    async def change(self, viewer: int, wishes: ViewerWishes) -> None:
+        """Take in that a viewer wants something else, and return when it has it; so wishes cannot pile up.
+
+        Cancellation: the viewer may have it or not.
+
+        Raises:
+            ClosedResourceError: The display is closed.
+        """
+        await self.ask(partial(Picture.change, viewer=viewer, wishes=wishes))
 
     def credit(self, viewer: int) -> None:
         """Give a viewer credit for one batch.
