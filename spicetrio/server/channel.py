@@ -18,7 +18,7 @@ from spicetrio.server.client import Client
 from spicetrio.server.link import RECEIVE_SIZE, Link
 from spicetrio.server.settings import Settings
 from spicetrio.server.statistics import ConnectionStatistics
-from spicetrio.server.writer import Writer, open_writer
+from spicetrio.server.writer import SlowViewerError, Writer, open_writer
 from spicetrio.wire import base
 from spicetrio.wire.buffer import Message, ReadBuffer
 from spicetrio.wire.enums import ChannelType, LinkErrorCode
@@ -64,6 +64,8 @@ class ChannelClient(Generic[ChannelT]):
         self.client = client
         self.capabilities = link.message.channel_capabilities
         self.writer: Writer
+        self.live = False
+        """Its first messages were posted, and it is not over: the channel may post to it."""
         self._link = link
         self._ping_id = 0
 
@@ -89,7 +91,7 @@ class ChannelClient(Generic[ChannelT]):
             mini=self._link.mini_header, limits={number: handler.limit for number, handler in self.HANDLERS.items()}
         )
         async with self._link.stream as stream:
-            await stream.send_all(result(LinkErrorCode.OK))
+            await self._send_result(stream)
             async with (
                 open_writer(
                     stream,
@@ -103,8 +105,19 @@ class ChannelClient(Generic[ChannelT]):
             ):
                 nursery.start_soon(self._ping)
                 with self.connected():
-                    await self._receive(stream, framing)
+                    self.live = True
+                    try:
+                        await self._receive(stream, framing)
+                    finally:
+                        self.live = False
                 nursery.cancel_scope.cancel()
+
+    async def _send_result(self, stream: trio.abc.SendStream) -> None:
+        """Finish the link stage. One that is ended just now is told why all the same, and that comes after this."""
+        with trio.move_on_after(self.settings.grace, shield=True) as scope:
+            await stream.send_all(result(LinkErrorCode.OK))
+        if scope.cancelled_caught:
+            raise SlowViewerError("got a viewer that does not read, expected four bytes to be taken")
 
     PULLS: ClassVar[bool] = False
     """The channel does not queue what it sends, but answers `on_idle`."""
@@ -121,6 +134,7 @@ class ChannelClient(Generic[ChannelT]):
     async def _receive(self, stream: trio.abc.ReceiveStream, framing: Framing) -> None:
         data: bytes | bytearray = self._link.received
         while True:
+            self._link.meter.received += len(data)
             framing.receive_data(data)
             handled = 0
             while frame := framing.next_message():
@@ -132,7 +146,6 @@ class ChannelClient(Generic[ChannelT]):
             data = await stream.receive_some(RECEIVE_SIZE)
             if not data:
                 return
-            self._link.meter.received += len(data)
 
     async def _handle(self, frame: Frame) -> bool:
         """Handle a message; tell whether it was the last one."""
@@ -228,8 +241,8 @@ class Channel(Generic[ClientT]):
 
     @property
     def clients(self) -> tuple[ClientT, ...]:
-        """The viewers' connections to this channel."""
-        return tuple(self._clients)
+        """The viewers' connections to this channel, from their first message on."""
+        return tuple(client for client in self._clients if client.live)
 
     def make_client(self, client: Client, link: Link) -> ClientT:
         """Make the object that serves one connection."""
@@ -251,10 +264,13 @@ class Channel(Generic[ClientT]):
             with trio.CancelScope(shield=True):
                 await self._idle.wait()
 
-    async def serve(self, client: Client, link: Link) -> None:
+    async def serve(self, client: Client, link: Link) -> bool:
         """Serve a viewer's connection until it ends; the end of this channel is a quiet end of the connection.
 
         The caller has added `key` to `Client.channels`, which keeps a second connection out from that moment on.
+
+        Returns:
+            Whether it was the end of this channel that ended it.
 
         Cancellation: see `ChannelClient.serve`.
         """
@@ -271,6 +287,7 @@ class Channel(Generic[ClientT]):
                 del self._clients[channel_client]
                 if not self._clients:
                     self._idle.set()
+        return scope.cancelled_caught
 
 
 def _nanoseconds() -> int:

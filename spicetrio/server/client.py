@@ -40,6 +40,8 @@ class Client:
         """Seconds of the shortest round trip seen; None before the first."""
         self.goodbye = ""
         """The reason that is told to the person at the viewer when its scope is cancelled."""
+        self.reason = ""
+        """Why this viewer ended, for its connections that end only because it does."""
 
     def __repr__(self) -> str:
         name = f" {self.ticket.name!r}" if self.ticket.name else ""
@@ -53,12 +55,14 @@ class Client:
     def end(self, reason: str = "") -> None:
         """Cancel everything that serves this viewer; what was begun is still sent, and the reason.
 
-        Returns at once. Who wants to wait, waits until it is gone from `Server.clients`.
+        Returns at once. Who wants to wait, waits until it is gone from `Server.clients`. The first reason stands.
 
         Args:
             reason: A line for the person at the viewer; empty to say nothing.
         """
-        self.goodbye = reason
+        if not self.nursery.cancel_scope.cancel_called:
+            self.goodbye = reason
+            self.reason = self.reason or f"the server ended it: {reason}".removesuffix(": ")
         self.nursery.cancel_scope.cancel()
 
 

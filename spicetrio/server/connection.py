@@ -41,6 +41,15 @@ class Connection:
         self._link = link
         self._tell(EventKind.AUTHENTICATED)
 
+    @property
+    def reason(self) -> str:
+        """Why it ended, in words; empty while that is not known."""
+        return self._reason
+
+    def closed(self) -> None:
+        """Take in that the application closed its channel."""
+        self._reason = "its channel was closed"
+
     def initialised(self, client: Client) -> None:
         """Take in that it serves a viewer's channel from now on."""
         self._client = client
@@ -76,12 +85,20 @@ class Connection:
             logger.exception("ended the viewer at %s: a fault of ours", self.peer)
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Note how the block ends, as the reason for the last event."""
+    def watched(self, client: Client | None = None) -> Iterator[None]:
+        """Note how the block ends, as the reason for the last event.
+
+        Args:
+            client: The viewer that an error ends.
+        """
         try:
             yield
         except BaseException as error:
-            self._reason = self._reason or _explain(error)
+            cause = _explain(error)
+            if client is not None and cause:
+                client.reason = client.reason or cause
+            of_viewer = self._client.reason if self._client is not None else ""
+            self._reason = self._reason or cause or of_viewer or "the server ended it"
             raise
         self._reason = self._reason or "the viewer left"
 
@@ -103,13 +120,16 @@ class Connection:
 
 
 def _explain(error: BaseException) -> str:
-    """Return why a connection ended: the first error that is not merely a consequence of others."""
+    """Return why a connection ended: the first error that is not merely a consequence of others.
+
+    Empty if it was only cancelled; its viewer may know more then.
+    """
     reasons = {type(leaf): leaf for leaf in reversed(list(_leaves(error)))}
     for kind, leaf in reasons.items():
         if issubclass(kind, LinkError | RemoteProtocolError):
             return str(leaf)
     if reasons.keys() <= {trio.Cancelled}:
-        return "the server ended it"
+        return ""
     if reasons.keys() <= {trio.Cancelled, trio.BrokenResourceError, trio.ClosedResourceError}:
         return "the viewer left"
     return f"a fault of ours: {', '.join(sorted(kind.__name__ for kind in reasons))}"

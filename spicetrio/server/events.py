@@ -86,7 +86,8 @@ class EventReader:
         """
         await trio.lowlevel.checkpoint()
         while not self._events:
-            self._filled = trio.Event()
+            if self._filled.is_set():  # else another task waits for it already
+                self._filled = trio.Event()
             await self._filled.wait()
         return self._events.popleft()
 

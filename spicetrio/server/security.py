@@ -108,9 +108,11 @@ class Gatekeeper:
         matching = [ticket for ticket in self.tickets if hmac.compare_digest(password, ticket.password.encode())]
         if not matching:
             raise PermissionDeniedError("got a wrong ticket")
-        if matching[0].expires is not None and matching[0].expires < trio.current_time():
-            raise PermissionDeniedError("got a ticket that has expired")
-        return matching[0]
+        now = trio.current_time()
+        for ticket in matching:
+            if ticket.expires is None or ticket.expires >= now:
+                return ticket
+        raise PermissionDeniedError("got a ticket that has expired")
 
     def _penalty(self, peer: str) -> float:
         now = trio.current_time()

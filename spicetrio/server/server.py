@@ -70,6 +70,36 @@ class HalfOpen:
         scope.cancel()
 
 
+class _Served:
+    """What the task that accepted a connection has of the task that serves it."""
+
+    def __init__(self) -> None:
+        self._scope = trio.CancelScope()
+        self._done = trio.Event()
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Serve in the block."""
+        try:
+            with self._scope:
+                yield
+        finally:
+            self._done.set()
+
+    async def wait(self) -> None:
+        """Return when it is served.
+
+        Cancellation: ends the serving too. The stream is closed by who waits here, so this waits until the writer is
+        done with it, which is bounded by `Settings.grace`.
+        """
+        try:
+            await self._done.wait()
+        finally:
+            self._scope.cancel()
+            with trio.CancelScope(shield=True):
+                await self._done.wait()
+
+
 class BaseServer:
     """Channels, viewers and the connections between them. `spicetrio.Server` adds the kinds of channels.
 
@@ -90,7 +120,7 @@ class BaseServer:
         self._events = Events()
         self._connections = count(1)
         self._loop = LoopWatch()
-        self._draining = False
+        self._drains = 0
 
     @property
     def clients(self) -> AsyncValue[tuple[Client, ...]]:
@@ -99,11 +129,19 @@ class BaseServer:
 
     @property
     def tickets(self) -> tuple[Ticket, ...]:
-        """Those that are good now. Others may be set at any time: they count for links from then on (spec L-30)."""
+        """Those that are good now. Others may be set at any time: they count for links from then on (spec L-30).
+
+        Viewers stay, but each further channel that they open is a link as well.
+
+        Raises:
+            ValueError: Set although nobody is asked for a ticket.
+        """
         return self._gatekeeper.tickets
 
     @tickets.setter
     def tickets(self, tickets: Sequence[Ticket]) -> None:
+        if self.settings.disable_ticketing:
+            raise ValueError("ticketing is disabled: nobody would be asked for a ticket")
         self._gatekeeper.tickets = tuple(tickets)
 
     def events(self) -> AbstractContextManager[EventReader]:
@@ -125,11 +163,11 @@ class BaseServer:
 
         Cancellation: new viewers are let in again.
         """
-        self._draining = True
+        self._drains += 1
         try:
             await self.clients.wait_value(lambda clients: not clients)
-        except trio.Cancelled:
-            self._draining = False
+        except BaseException:
+            self._drains -= 1
             raise
 
     @property
@@ -224,9 +262,9 @@ class BaseServer:
         if client is None:
             await self._serve_viewer(channel, link, connection)
         else:
-            done = trio.Event()
-            client.nursery.start_soon(self._serve_channel, channel, client, link, connection, done)
-            await done.wait()
+            served = _Served()
+            client.nursery.start_soon(self._serve_channel, channel, client, link, connection, served)
+            await served.wait()
 
     async def _serve_viewer(self, channel: Channel[Any], link: Link, connection: Connection) -> None:
         async with self._clients.open(link.peer, link.ticket) as client:
@@ -234,20 +272,25 @@ class BaseServer:
             connection.initialised(client)
             logger.info("%r came", client)
             try:
-                await channel.serve(client, link)
+                # Before the nursery is cancelled: the viewer's other connections are to know the reason.
+                with connection.watched(client):
+                    if await channel.serve(client, link):
+                        connection.closed()
             finally:
+                client.reason = client.reason or connection.reason
                 logger.info("%r left", client)
 
     async def _serve_channel(
-        self, channel: Channel[Any], client: Client, link: Link, connection: Connection, done: trio.Event
+        self, channel: Channel[Any], client: Client, link: Link, connection: Connection, served: _Served
     ) -> None:
         """Serve a connection as a task of its viewer, which a failure ends if the channel is essential."""
         connection.initialised(client)
-        try:
-            with connection.watched() if channel.ESSENTIAL else connection.boundary():
-                await channel.serve(client, link)
-        finally:
-            done.set()
+        with (
+            served.serving(),
+            connection.watched(client) if channel.ESSENTIAL else connection.boundary(),
+        ):
+            if await channel.serve(client, link):
+                connection.closed()
 
     def _find_capabilities(self, message: LinkMessage) -> Capabilities:
         return self._find_channel(message).capabilities
@@ -278,13 +321,13 @@ class BaseServer:
             raise BadConnectionIdError(
                 "got a connection id for a main channel, expected 0 as nothing was migrated here"
             )
-        while len(self.clients.value) >= self.settings.max_viewers:
+        while len(self.clients.value) >= self.settings.max_viewers and not self._drains:
             if self.settings.when_full is WhenFull.REFUSE:
                 raise LinkError(f"{self.settings.max_viewers} viewers are here already")
             oldest = self.clients.value[0]
             oldest.end(f"a viewer at {link.peer} took over")
             await self.clients.wait_value(lambda clients, oldest=oldest: oldest not in clients)
-        if self._draining:
+        if self._drains:
             raise LinkError("the server lets nobody in any more")
         return self._find_channel(link.message)
 

@@ -89,6 +89,8 @@ class Settings:
             raise ValueError("there is a ticket, and ticketing is disabled: choose one")
         if not self.all_tickets and not self.disable_ticketing:
             raise ValueError("give a ticket, or disable_ticketing=True to let in whoever can connect")
+        if len({ticket.password for ticket in self.all_tickets}) < len(self.all_tickets):
+            raise ValueError("two tickets have the same password: it is not clear which of them viewers have")
         if self.port is not None and not self.hosts:
             raise ValueError("there is a port, and no host to listen on: name one")
         self._refuse_open_house()

@@ -123,7 +123,7 @@ class Rig:
 @asynccontextmanager
 async def open_rig(**changes: Any) -> AsyncIterator[Rig]:
     """A server with a main channel and two echo channels, whose connections come from `Rig.connect` alone."""
-    if "ticket" not in changes:
+    if not changes.keys() & {"ticket", "tickets"}:
         changes["disable_ticketing"] = True
     settings = Settings(**changes)
     server = Server(settings)
