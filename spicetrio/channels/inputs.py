@@ -158,15 +158,16 @@ class InputsChannelClient(ChannelClient["Inputs"]):
     async def _key(self, code: int, down: bool) -> None:
         if not self._controls:
             return
-        if down:
-            if code not in self._keys:
-                if len(self._keys) >= MAX_KEYS:
-                    return
-                self.channel.toggle_lock(code)
-            self._keys[code] = None
-        else:
-            self._keys.pop(code, None)
+        pressed = down and code not in self._keys
+        if pressed and len(self._keys) >= MAX_KEYS:
+            return
+        # Only what the application was told counts: a release that was not delivered is made up for in the end.
         await self._deliver(KeyEvent(code, down, self.client))
+        if pressed:
+            self.channel.toggle_lock(code)
+            self._keys[code] = None
+        elif not down:
+            self._keys.pop(code, None)
 
     async def _key_modifiers(self, message: inputs.ClientKeyModifiers) -> None:
         """Press and release the lock keys whose state differs from the viewer's (spec I-3)."""
@@ -205,11 +206,11 @@ class InputsChannelClient(ChannelClient["Inputs"]):
     async def _button(self, button: int, down: bool) -> None:
         if not self._controls:
             return
+        await self._deliver(ButtonEvent(button, down, self.client))
         if down:
             self._buttons.add(button)
         else:
             self._buttons.discard(button)
-        await self._deliver(ButtonEvent(button, down, self.client))
 
     async def _deliver(self, event: InputEvent) -> None:
         if self._controls:
@@ -281,7 +282,8 @@ class Inputs(Channel[InputsChannelClient]):
         """
         await trio.lowlevel.checkpoint()
         while not self._events:
-            self._filled = trio.Event()
+            if self._filled.is_set():  # else another task waits for it already
+                self._filled = trio.Event()
             await self._filled.wait()
         event = self._events.popleft()
         self._room.unpark()
