@@ -11,6 +11,7 @@ import trio.testing
 from PIL import Image
 
 import spicetrio
+from spicetrio.server.tickets import ANYBODY
 from spicetrio.sources.demo.clock import ClockPanel
 from spicetrio.sources.demo.desk import Desk
 from spicetrio.sources.demo.keys import KEYS
@@ -37,7 +38,7 @@ class Stage:
 
     def join(self, peer: str = "127.0.0.1") -> spicetrio.Client:
         """Be a viewer more."""
-        viewer = spicetrio.Client(len(self.server.clients.value) + 1, peer, self.nursery)
+        viewer = spicetrio.Client(len(self.server.clients.value) + 1, peer, ANYBODY, self.nursery)
         self.server.clients.value = (*self.server.clients.value, viewer)
         return viewer
 
