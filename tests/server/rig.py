@@ -172,6 +172,32 @@ class Pipe(trio.abc.SendStream):
         await trio.lowlevel.checkpoint()
 
 
+class Gate:
+    """Stands in the way of what the server sends over a stream in memory, from `close` to `open`."""
+
+    def __init__(self) -> None:
+        self._passed = trio.Event()
+        self.open()
+
+    def open(self) -> None:
+        self._passed.set()
+
+    def close(self) -> None:
+        self._passed = trio.Event()
+
+    def pair(self) -> tuple[trio.abc.Stream, trio.abc.Stream]:
+        """Return the client's end and the server's end."""
+        ours, theirs = memory_stream_pair()
+        pump = theirs.send_stream.send_all_hook
+
+        async def wait_and_pump() -> None:
+            await self._passed.wait()
+            await pump()
+
+        theirs.send_stream.send_all_hook = wait_and_pump
+        return ours, theirs
+
+
 class Duplex(trio.abc.Stream):
     """A stream whose peer reads what `Pipe.read` says, and sends freely by `put`."""
 

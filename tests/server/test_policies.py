@@ -9,13 +9,13 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from spicetrio import WhenFull
-from spicetrio.wire import base, main
+from spicetrio.wire import base
 from spicetrio.wire.buffer import Message
 from spicetrio.wire.enums import ChannelType
 from tests import peer
 from tests.peer import RefusedError, Viewer, open_viewer
 
-from .rig import Note, Rig, drain, open_rig, receive
+from .rig import Gate, Note, Rig, drain, open_rig, receive
 
 
 async def refusal(rig: Rig) -> int:
@@ -37,6 +37,16 @@ def on_a_clock_that_jumps(test: object) -> None:
     clock = MockClock()
     clock.autojump_threshold = 0
     trio.run(test, clock=clock)  # type: ignore[arg-type]
+
+
+async def be_stuck(rig: Rig) -> None:
+    """Be a viewer to which the server can send no more."""
+    gate = Gate()
+    ours, theirs = gate.pair()
+    rig.serve(theirs)
+    await peer.link(ours, ChannelType.MAIN)
+    await wait_all_tasks_blocked()
+    gate.close()
 
 
 # Full
@@ -91,14 +101,8 @@ async def test_of_many_that_take_over_at_once_the_last_is_there() -> None:
 def test_one_that_is_stuck_holds_up_its_successor_for_the_grace_alone() -> None:
     async def run() -> None:
         async with open_rig(max_viewers=1, when_full=WhenFull.TAKE_OVER, grace=3) as rig:
-            # Far more than the stream takes waits for one that never reads.
-            stuck, theirs = await rig.connect(), rig.server.clients
-            await peer.link(stuck, ChannelType.MAIN)
-            (client,) = theirs.value
-            stalled = rig.server._main.clients[0].writer
-            stalled._stream.send_stream.send_all_hook = trio.sleep_forever  # type: ignore[attr-defined]
-            stalled.post(main.Name("x" * 100))
-            await wait_all_tasks_blocked()
+            await be_stuck(rig)
+            (client,) = rig.server.clients.value
             began = trio.current_time()
             async with open_viewer(rig.connect):
                 assert trio.current_time() == began + 3
@@ -214,10 +218,7 @@ async def test_nobody_is_taken_over_from_by_one_that_will_not_be_let_in() -> Non
 def test_who_waits_for_a_place_when_a_drain_begins_is_refused() -> None:
     async def run() -> None:
         async with open_rig(max_viewers=1, when_full=WhenFull.TAKE_OVER, grace=3) as rig:
-            await peer.link(await rig.connect(), ChannelType.MAIN)
-            stalled = rig.server._main.clients[0].writer
-            stalled._stream.send_stream.send_all_hook = trio.sleep_forever  # type: ignore[attr-defined]
-            stalled.post(main.Name("x" * 100))
+            await be_stuck(rig)
             async with trio.open_nursery() as nursery:
 
                 async def come() -> None:

@@ -11,9 +11,10 @@ import spicetrio
 from spicetrio.server.statistics import TICK, TICKS, LoopWatch
 from spicetrio.wire import base
 from spicetrio.wire.enums import ChannelType
+from tests import peer
 from tests.peer import open_viewer
 
-from .rig import Note, drain, open_rig, receive
+from .rig import Gate, Note, drain, open_rig, receive
 
 
 async def test_a_server_without_viewers() -> None:
@@ -54,23 +55,19 @@ async def test_each_connection_has_its_figures() -> None:
 
 async def test_what_waits_for_a_viewer_that_does_not_read_and_the_most_that_ever_did() -> None:
     async with open_rig() as rig, open_viewer(rig.connect) as viewer:
-        channel = await viewer.open(ChannelType.PORT)
+        gate = Gate()
+        ours, theirs = gate.pair()
+        rig.serve(theirs)
+        channel = await peer.link(ours, ChannelType.PORT, connection_id=viewer.init.session_id)
         await wait_all_tasks_blocked()
         (served,) = rig.echo.clients
-        gate, sender = trio.Event(), served.writer._stream.send_stream  # type: ignore[attr-defined]
-        pump = sender.send_all_hook
-
-        async def wait_and_pump() -> None:
-            await gate.wait()
-            await pump()
-
-        sender.send_all_hook = wait_and_pump
+        gate.close()
         served.writer.post(Note(bytes(10)))
         await wait_all_tasks_blocked()
         served.writer.post(Note(bytes(1000)), Note(bytes(500)))
         figures = rig.server.statistics().connections[-1]
         assert (figures.queued, figures.queued_peak) == (1500, 1500)
-        gate.set()
+        gate.open()
         for size in (5, 10, 1000, 500):
             assert len((await receive(channel, Note)).data) == size
         await wait_all_tasks_blocked()
