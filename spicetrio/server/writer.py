@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 BATCH_SIZE: Final = 256 * 1024
 """Bytes from which a batch is sent without more messages joined to it."""
+ENTRY_SIZE: Final = 256
+"""Bytes that a message takes while it waits, besides its body; many have none."""
 
 
 class SlowViewerError(RemoteProtocolError):
@@ -68,7 +70,7 @@ class Writer:
         """Bytes that were handed to the socket."""
 
     def post(self, *messages: Message | Marshalled, subs: Sequence[Message] = ()) -> None:
-        """Leave messages to be sent in order. Never waits; a connection with too much waiting is ended.
+        """Leave messages to be sent in order. Never waits; a connection with too much waiting before is ended.
 
         Args:
             messages: What to send.
@@ -129,11 +131,12 @@ class Writer:
     def _append(self, message: Marshalled, subs: Sequence[Message], *, counted: bool) -> None:
         if self._overflowed:
             return
-        self._queue.append(_Entry(message, subs, counted))
-        self._queued_bytes += message.size
         if self._queued_bytes > self._queue_limit:
             self._overflowed = True
             self._shield.cancel()
+            return
+        self._queue.append(_Entry(message, subs, counted))
+        self._queued_bytes += message.size + ENTRY_SIZE
         self.peak_bytes = max(self.peak_bytes, self._queued_bytes)
 
     def _take_batch(self) -> bytes:
@@ -146,7 +149,7 @@ class Writer:
             if entry.counted:
                 self._ack.sent(self._framing.send_serial - before)
             size += entry.message.size
-            self._queued_bytes -= entry.message.size
+            self._queued_bytes -= entry.message.size + ENTRY_SIZE
         return b"".join(buffers)
 
     async def _wait_for_work(self) -> None:
@@ -176,7 +179,7 @@ async def open_writer(
     Args:
         stream: What to write to; nobody else may.
         framing: Makes bytes of the messages.
-        queue_limit: Bytes that may wait before the connection is ended.
+        queue_limit: Bytes that may wait; while more do, a further message ends the connection.
         grace: Seconds in which what waits is still sent when the block is left, for whatever reason.
         on_idle: The credit for one batch, see above. Called in the event loop; must not wait or raise.
 
