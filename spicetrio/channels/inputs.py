@@ -154,15 +154,16 @@ class InputsChannelClient(ChannelClient["Inputs"]):
                 await self._key(*key)
 
     async def _key(self, code: int, down: bool) -> None:
-        if down:
-            if code not in self._keys:
-                if len(self._keys) >= MAX_KEYS:
-                    return
-                self.channel.toggle_lock(code)
-            self._keys[code] = None
-        else:
-            self._keys.pop(code, None)
+        pressed = down and code not in self._keys
+        if pressed and len(self._keys) >= MAX_KEYS:
+            return
         await self.channel.deliver(KeyEvent(code, down, self.client))
+        # Only now: what was not delivered for want of room is still to be released in the end, or never was pressed.
+        if pressed:
+            self._keys[code] = None
+            self.channel.toggle_lock(code)
+        elif not down:
+            self._keys.pop(code, None)
 
     async def _key_modifiers(self, message: inputs.ClientKeyModifiers) -> None:
         """Press and release the lock keys whose state differs from the viewer's (spec I-3)."""
@@ -199,11 +200,11 @@ class InputsChannelClient(ChannelClient["Inputs"]):
             await self._button(button, False)
 
     async def _button(self, button: int, down: bool) -> None:
+        await self.channel.deliver(ButtonEvent(button, down, self.client))
         if down:
             self._buttons.add(button)
         else:
             self._buttons.discard(button)
-        await self.channel.deliver(ButtonEvent(button, down, self.client))
 
     def _acknowledge_motion(self) -> None:
         self._motions += 1
@@ -271,7 +272,8 @@ class Inputs(Channel[InputsChannelClient]):
         """
         await trio.lowlevel.checkpoint()
         while not self._events:
-            self._filled = trio.Event()
+            if self._filled.is_set():
+                self._filled = trio.Event()
             await self._filled.wait()
         event = self._events.popleft()
         self._room.unpark()
@@ -283,8 +285,8 @@ class Inputs(Channel[InputsChannelClient]):
         Args:
             locks: All that are on.
         """
-        self.locks.value = locks
-        if locks == self._told:
+        believed, self.locks.value = self.locks.value, locks
+        if locks == believed == self._told:
             return
         self._told = locks
         for client in self.clients:

@@ -60,8 +60,11 @@ class ChannelClient(Generic[ChannelT]):
         self.client = client
         self.capabilities = link.message.channel_capabilities
         self.writer: Writer
+        self.linked = False
+        """The link stage is over, and there is a `writer`."""
         self._link = link
         self._received_bytes = 0
+        self._handling = False
         self._ping_id = 0
 
     @property
@@ -89,6 +92,7 @@ class ChannelClient(Generic[ChannelT]):
                 ) as self.writer,
                 trio.open_nursery() as nursery,
             ):
+                self.linked = True
                 nursery.start_soon(self._ping)
                 with self.connected():
                     await self._receive(stream, framing)
@@ -124,7 +128,9 @@ class ChannelClient(Generic[ChannelT]):
         message = handler.message.pull(ReadBuffer(frame.body))
         outcome = handler.handle(self, message)
         if outcome is not None:
+            self._handling = True
             await outcome
+            self._handling = False
         return frame.type == base.ClientDisconnecting.TYPE
 
     async def _ping(self) -> None:
@@ -134,7 +140,7 @@ class ChannelClient(Generic[ChannelT]):
         while True:
             await trio.sleep(interval)
             now = trio.current_time()
-            if heard != self._received_bytes:
+            if heard != self._received_bytes or self._handling:  # while we handle a message, we do not listen
                 heard, silent_since = self._received_bytes, now
             elif now - silent_since > self.settings.silence_timeout:
                 raise RemoteProtocolError(f"got nothing for {now - silent_since:.0f} s, expected answers to pings")
@@ -149,7 +155,8 @@ class ChannelClient(Generic[ChannelT]):
         if message.id != self._ping_id:
             return  # not the last one: its timestamp may be of another round (spec F-19)
         round_trip = max(0, _nanoseconds() - message.timestamp) / 1e9
-        self.client.latency = min(self.client.latency or round_trip, round_trip)
+        before = self.client.latency
+        self.client.latency = round_trip if before is None else min(before, round_trip)
 
     def _ack_sync(self, message: base.AckSync) -> None:
         self.writer.ack_synced(message.generation)
@@ -211,8 +218,8 @@ class Channel(Generic[ClientT]):
 
     @property
     def clients(self) -> tuple[ClientT, ...]:
-        """The viewers' connections to this channel."""
-        return tuple(self._clients)
+        """The viewers' connections to this channel that messages can be posted to."""
+        return tuple(client for client in self._clients if client.linked)
 
     def make_client(self, client: Client, link: Link) -> ClientT:
         """Make the object that serves one connection."""
