@@ -174,9 +174,14 @@ class BaseServer:
         if client is None:
             await self._serve_viewer(channel, link)
         else:
-            done = trio.Event()
-            client.nursery.start_soon(self._serve_channel, channel, client, link, done)
-            await done.wait()
+            scope, done = trio.CancelScope(), trio.Event()
+            client.nursery.start_soon(self._serve_channel, channel, client, link, scope, done)
+            try:
+                await done.wait()
+            finally:  # our caller closes the stream, which must not cut short what is still being sent
+                scope.cancel()
+                with trio.CancelScope(shield=True):
+                    await done.wait()
 
     async def _serve_viewer(self, channel: Channel[Any], link: Link) -> None:
         async with self._clients.open(link.peer) as client:
@@ -187,14 +192,17 @@ class BaseServer:
             finally:
                 logger.info("%r left", client)
 
-    async def _serve_channel(self, channel: Channel[Any], client: Client, link: Link, done: trio.Event) -> None:
+    async def _serve_channel(
+        self, channel: Channel[Any], client: Client, link: Link, scope: trio.CancelScope, done: trio.Event
+    ) -> None:
         """Serve a connection as a task of its viewer, which a failure ends if the channel is essential."""
         try:
-            if channel.ESSENTIAL:
-                await channel.serve(client, link)
-            else:
-                with _boundary(link.peer):
+            with scope:
+                if channel.ESSENTIAL:
                     await channel.serve(client, link)
+                else:
+                    with _boundary(link.peer):
+                        await channel.serve(client, link)
         finally:
             done.set()
 
