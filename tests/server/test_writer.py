@@ -207,12 +207,11 @@ async def test_a_viewer_that_keeps_up_may_be_sent_any_amount() -> None:
 
 async def test_leaving_the_block_sends_what_waits() -> None:
     pipe = Pipe(0)
-    async with trio.open_nursery() as nursery:
-        async with writing(pipe) as writer:
-            writer.post(BIG)
-            writer.post(base.AckSync(3))
-            await wait_all_tasks_blocked()
-            nursery.start_soon(read_slowly, pipe, 50_000)
+    async with trio.open_nursery() as nursery, writing(pipe) as writer:
+        writer.post(BIG)
+        writer.post(base.AckSync(3))
+        await wait_all_tasks_blocked()
+        nursery.start_soon(read_slowly, pipe, 50_000)
     assert len(frames(pipe.data)) == 2
 
 
@@ -342,7 +341,7 @@ async def test_over_a_socket_a_peer_that_never_reads_gets_nothing_after_a_cut() 
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     with trio.fail_after(20):
         async with stream(theirs) as reader:
-            with pytest.raises(trio.TooSlowError), trio.fail_after(0.05):
+            with trio.move_on_after(0.05):
                 async with stream(ours) as sender, writing(sender, grace=0.05, queue_limit=1 << 24) as writer:
                     for number in range(4):
                         writer.post(base.Ping(number, 0, bytes(1 << 20)))
