@@ -297,14 +297,14 @@ async def test_a_viewer_with_a_fault_harms_nobody_and_its_memory_is_bounded(faul
 
                 if fault == "never acknowledges":
                     nursery.start_soon(read_on)
-                await healthy(good, channel, shown, 30)
+                await healthy(good, channel, shown, 12)
                 gc.collect()
                 tracemalloc.start()
                 try:
-                    await healthy(good, channel, shown, 5)
+                    await healthy(good, channel, shown, 3)
                     gc.collect()
                     before, _ = tracemalloc.get_traced_memory()
-                    await healthy(good, channel, shown, 40)
+                    await healthy(good, channel, shown, 20)
                     gc.collect()
                     after, _ = tracemalloc.get_traced_memory()
                 finally:
