@@ -115,10 +115,12 @@ async def link(
     connection_id: int = 0,
     password: str = "",
     common: Capabilities = MODERN,
+    capabilities: Capabilities | None = None,
     mechanism: int = AuthMechanism.SPICE,
 ) -> PeerChannel:
     """Go through the link stage as a client."""
-    capabilities = CHANNEL_CAPABILITIES.get(ChannelType(channel_type), Capabilities()) if common else Capabilities()
+    if capabilities is None:
+        capabilities = CHANNEL_CAPABILITIES.get(ChannelType(channel_type), Capabilities()) if common else Capabilities()
     message = LinkMessage(connection_id, channel_type, channel_id, common, capabilities)
     await stream.send_all(with_header(message))
     header = LinkHeader.pull(ReadBuffer(await read_exactly(stream, 16)))
@@ -200,7 +202,14 @@ class Viewer:
         self.init: main.Init
         self.screen = Screen()
 
-    async def open(self, channel_type: int, channel_id: int = 0, *, connection_id: int | None = None) -> PeerChannel:
+    async def open(
+        self,
+        channel_type: int,
+        channel_id: int = 0,
+        *,
+        connection_id: int | None = None,
+        capabilities: Capabilities | None = None,
+    ) -> PeerChannel:
         stream = await self._connect()
         try:
             return await link(
@@ -210,13 +219,14 @@ class Viewer:
                 connection_id=self.init.session_id if connection_id is None else connection_id,
                 password=self._password,
                 common=self._common,
+                capabilities=capabilities,
             )
         except BaseException:
             await trio.aclose_forcefully(stream)
             raise
 
-    async def open_display(self, channel_id: int = 0) -> PeerChannel:
-        channel = await self.open(ChannelType.DISPLAY, channel_id)
+    async def open_display(self, channel_id: int = 0, *, capabilities: Capabilities | None = None) -> PeerChannel:
+        channel = await self.open(ChannelType.DISPLAY, channel_id, capabilities=capabilities)
         await channel.send(display.Init(1, 1 << 20, 1, 1 << 20))
         return channel
 
@@ -229,13 +239,17 @@ class Viewer:
 
 @asynccontextmanager
 async def open_viewer(
-    connect: Callable[[], Any], *, password: str = "", common: Capabilities = MODERN
+    connect: Callable[[], Any],
+    *,
+    password: str = "",
+    common: Capabilities = MODERN,
+    capabilities: Capabilities | None = None,
 ) -> AsyncIterator[Viewer]:
     """Be a viewer while the block runs; only its main connection is closed at the end."""
     viewer = Viewer(connect, password, common)
     stream = await connect()
     async with stream:
-        viewer.main = await link(stream, ChannelType.MAIN, password=password, common=common)
+        viewer.main = await link(stream, ChannelType.MAIN, password=password, common=common, capabilities=capabilities)
         message = await viewer.main.receive()
         assert isinstance(message, main.Init)
         viewer.init = message

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
 RANGES = {"L": 58, "F": 27, "S": 19, "M": 6, "D": 6, "C": 7, "I": 9}
-STATES = {"done", "partly", "not yet"}
+STATES = {"done", "partly", "not yet", "no need"}
 
 
 def coverage() -> list[dict[str, str]]:
@@ -30,7 +30,7 @@ def module_name(file: Path) -> str:
 
 
 @cache
-def tests_in(file: Path) -> frozenset[str]:
+def names_in(file: Path) -> frozenset[str]:
     tree = ast.parse(file.read_text())
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     names = {node.name for node in tree.body if isinstance(node, functions)}
@@ -63,8 +63,8 @@ def test_a_line_of_the_coverage_table_names_what_is_there(row: dict[str, str]) -
         assert path.with_suffix(".py").is_file() or path.is_dir(), name
     for test in row["tests"].split():
         file, _, name = test.partition("::")
-        assert name in tests_in(ROOT / "tests" / file), test
-    assert row["state"] != "done" or (row["where"] and row["tests"])
+        assert name in names_in(ROOT / "tests" / file), test
+    assert row["state"] not in ("done", "partly") or (row["where"] and row["tests"])
     assert row["state"] != "not yet" or not row["tests"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from operator import index
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import trio
@@ -106,6 +107,7 @@ class Display(Channel[DisplayChannelClient]):
     def __init__(self, channel_id: int, settings: Settings, width: int, height: int) -> None:
         _check_size(width, height)
         super().__init__(channel_id, settings)
+        width, height = index(width), index(height)
         self.width = width
         """In pixels."""
         self.height = height
@@ -169,8 +171,8 @@ class Display(Channel[DisplayChannelClient]):
             ClosedResourceError: The display is closed.
         """
         pixels = pixel_buffer(image, width=width, height=height, format=format, stride=stride)
-        self._inside(x, y, pixels.width, pixels.height)
-        await self._draw_pixels(pixels, lambda picture, pixels: picture.draw_image(x, y, pixels))
+        place = self._inside(x, y, pixels.width, pixels.height)
+        await self._draw_pixels(pixels, lambda picture, pixels: picture.draw_image(place.left, place.top, pixels))
 
     async def draw_frame(
         self,
@@ -201,7 +203,7 @@ class Display(Channel[DisplayChannelClient]):
             raise ValueError(
                 f"the frame is {pixels.width} x {pixels.height}, expected the display's {self.width} x {self.height}"
             )
-        areas = None if damage is None else [Rect(*area) for area in damage]
+        areas = None if damage is None else [Rect(*map(index, area)) for area in damage]
         await self._draw_pixels(pixels, lambda picture, pixels: picture.draw_frame(pixels, areas))
 
     async def fill(self, x: int, y: int, width: int, height: int, color: int) -> None:
@@ -220,9 +222,10 @@ class Display(Channel[DisplayChannelClient]):
             ValueError: The area does not lie inside the display, or there is no such color.
             ClosedResourceError: The display is closed.
         """
+        area, color = self._inside(x, y, width, height), index(color)
         if not 0 <= color <= 0xFFFFFF:
             raise ValueError(f"color is {color:#x}, expected 0xRRGGBB")
-        await self.worker.draw(partial(Picture.fill, rect=self._inside(x, y, width, height), color=color))
+        await self.worker.draw(partial(Picture.fill, rect=area, color=color))
 
     async def copy_area(self, x: int, y: int, width: int, height: int, src_x: int, src_y: int) -> None:
         """Copy an area of the display to another place, which may overlap it.
@@ -241,9 +244,9 @@ class Display(Channel[DisplayChannelClient]):
             ValueError: One of the areas does not lie inside the display.
             ClosedResourceError: The display is closed.
         """
-        self._inside(src_x, src_y, width, height)
+        source = self._inside(src_x, src_y, width, height)
         rect = self._inside(x, y, width, height)
-        await self.worker.draw(partial(Picture.copy_area, rect=rect, src_x=src_x, src_y=src_y))
+        await self.worker.draw(partial(Picture.copy_area, rect=rect, src_x=source.left, src_y=source.top))
 
     async def resize(self, width: int, height: int) -> None:
         """Give the display another size; it is black afterwards.
@@ -258,6 +261,7 @@ class Display(Channel[DisplayChannelClient]):
             ValueError: The size is out of range.
             ClosedResourceError: The display is closed.
         """
+        width, height = index(width), index(height)
         _check_size(width, height)
         await self.worker.draw(partial(Picture.resize, width=width, height=height))
         self.width, self.height = width, height
@@ -275,7 +279,8 @@ class Display(Channel[DisplayChannelClient]):
             ClosedResourceError: The display is closed.
         """
         left, top, right, bottom = (0, 0, self.width, self.height) if rect is None else rect
-        area = self._inside(left, top, right - left, bottom - top)
+        left, top = index(left), index(top)
+        area = self._inside(left, top, index(right) - left, index(bottom) - top)
         return await self.worker.ask(partial(Picture.read, rect=area))
 
     async def _draw_pixels(self, pixels: PixelBuffer, draw: _PixelDraw) -> None:
@@ -284,6 +289,8 @@ class Display(Channel[DisplayChannelClient]):
         await self.worker.draw(lambda picture: draw(picture, pixels), size=pixels.size, wait=pixels.shared)
 
     def _inside(self, x: int, y: int, width: int, height: int) -> Rect:
+        """Return an area that lies inside. Numbers that are not whole fail here, not in the thread."""
+        x, y, width, height = index(x), index(y), index(width), index(height)
         if width < 1 or height < 1 or x < 0 or y < 0 or x + width > self.width or y + height > self.height:
             raise ValueError(
                 f"the area {width} x {height} at ({x}, {y}) is not inside the display of {self.width} x {self.height}"

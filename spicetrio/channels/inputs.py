@@ -295,8 +295,8 @@ class Inputs(Channel[InputsChannelClient]):
         Args:
             locks: All that are on.
         """
-        self.locks.value = locks
-        if locks == self._told:
+        believed, self.locks.value = self.locks.value, locks
+        if locks == believed == self._told:
             return
         self._told = locks
         for client in self.clients:

@@ -67,6 +67,7 @@ class ChannelClient(Generic[ChannelT]):
         self.live = False
         """Its first messages were posted, and it is not over: the channel may post to it."""
         self._link = link
+        self._handling = False
         self._ping_id = 0
 
     @property
@@ -153,7 +154,9 @@ class ChannelClient(Generic[ChannelT]):
         message = handler.message.pull(ReadBuffer(frame.body))
         outcome = handler.handle(self, message)
         if outcome is not None:
+            self._handling = True
             await outcome
+            self._handling = False
         return frame.type == base.ClientDisconnecting.TYPE
 
     async def _ping(self) -> None:
@@ -164,7 +167,7 @@ class ChannelClient(Generic[ChannelT]):
         while True:
             await trio.sleep(interval)
             now = trio.current_time()
-            if heard != meter.received:
+            if heard != meter.received or self._handling:  # while we handle a message, we do not listen
                 heard, silent_since = meter.received, now
             elif now - silent_since > self.settings.silence_timeout:
                 raise RemoteProtocolError(f"got nothing for {now - silent_since:.0f} s, expected answers to pings")
@@ -179,7 +182,8 @@ class ChannelClient(Generic[ChannelT]):
         if message.id != self._ping_id:
             return  # not the last one: its timestamp may be of another round (spec F-19)
         round_trip = max(0, _nanoseconds() - message.timestamp) / 1e9
-        self.client.latency = min(self.client.latency or round_trip, round_trip)
+        before = self.client.latency
+        self.client.latency = round_trip if before is None else min(before, round_trip)
 
     def _ack_sync(self, message: base.AckSync) -> None:
         self.writer.ack_synced(message.generation)

@@ -138,4 +138,3 @@ def _remove_stale(name: str) -> None:
             Path(name).unlink(missing_ok=True)
         except OSError:  # it is in use, or not ours to judge: to listen on it will fail, and say why
             return
-

@@ -78,7 +78,7 @@ class Settings:
     ack_window: int = 20
     """Messages a viewer may receive before it acknowledges; two windows may be under way (spec F-9)."""
     queue_limit: int = 4 * 1024 * 1024
-    """Bytes that may wait for one connection; one that lets more pile up is ended."""
+    """Bytes that may wait for one connection; while more do, a further message ends it."""
 
     def __post_init__(self) -> None:
         if self.port is not None and not 0 <= self.port <= 65535:

@@ -138,19 +138,27 @@ class Worker:
     async def change(self, viewer: int, wishes: ViewerWishes) -> None:
         """Take in that a viewer wants something else, and return when it has it; so wishes cannot pile up.
 
+        One that was removed wants nothing any more.
+
         Cancellation: the viewer may have it or not.
 
         Raises:
             ClosedResourceError: The display is closed.
         """
-        await self.ask(partial(Picture.change, viewer=viewer, wishes=wishes))
+        if viewer in self._viewers:
+            await self.ask(partial(Picture.change, viewer=viewer, wishes=wishes))
+        else:
+            await trio.lowlevel.checkpoint()
 
     def credit(self, viewer: int) -> None:
         """Give a viewer credit for one batch.
 
         A viewer that lacks nothing will lack something only after another job, so the credit goes in with that one: it
-        is not worth a hop of its own.
+        is not worth a hop of its own. The connection of a viewer that was removed may still be written to, and give
+        credit: that is worth nothing.
         """
+        if viewer not in self._viewers:
+            return
         if viewer in self._sated:
             self._credits.append(viewer)
         else:
@@ -190,18 +198,21 @@ class Worker:
         return jobs, credited
 
     def _take_over(self, outcome: _Outcome) -> None:
+        """Give out what the thread has done, and let go of it: it may hold the caller's buffers and whole pictures."""
+        if outcome.jobs:
+            self._room.unpark_all()
         for job in outcome.jobs:
             del self._under_way[job]
             self._bytes -= job.size
             if job.done is not None:
                 job.done.set()
-        if outcome.jobs:
-            self._room.unpark_all()
+        outcome.jobs.clear()
         for batch in outcome.batches:
             if deliver := self._viewers.get(batch.viewer):
                 if batch.sated:
                     self._sated.add(batch.viewer)
                 deliver(batch.messages)
+        outcome.batches.clear()
 
     # In the thread.
 
@@ -210,15 +221,17 @@ class Worker:
         while True:
             jobs, credited = trio.from_thread.run(self._exchange, outcome)
             outcome = _Outcome(jobs)
-            for viewer in credited:
-                self._picture.credit(viewer)
-            for job in jobs:
-                job.result.append(job.call(self._picture))
+            self._do(jobs, credited)
             started = perf_counter()
             for batch in self._picture.batches():
                 outcome.batches.append(batch)
                 if perf_counter() - started > PROMPT:
                     trio.from_thread.run_sync(self._take_over, outcome)
-                    outcome = _Outcome()
                     started = perf_counter()
             outcome.hungry = self._picture.hungry()
+
+    def _do(self, jobs: list[_Job[Any]], credited: list[int]) -> None:
+        for viewer in credited:
+            self._picture.credit(viewer)
+        for job in jobs:
+            job.result.append(job.call(self._picture))

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 BATCH_SIZE: Final = 256 * 1024
 """Bytes from which a batch is sent without more messages joined to it."""
+ENTRY_SIZE: Final = 256
+"""Bytes that a message takes while it waits, besides its body; many have none."""
 
 
 class SlowViewerError(RemoteProtocolError):
@@ -42,6 +44,13 @@ class _Entry:
     message: Marshalled
     subs: Sequence[Message]
     counted: bool
+    """It counts in the ACK window."""
+    asked: bool
+    """The writer gave credit for it, so who posted it bounds it."""
+
+    @property
+    def cost(self) -> int:
+        return self.message.size + ENTRY_SIZE
 
 
 class Writer:
@@ -63,6 +72,7 @@ class Writer:
         self._ack = AckWindow()
         self._queue: deque[_Entry] = deque()
         self._queued_bytes = 0
+        self._unasked_bytes = 0
         self._wakeup = trio.Event()
         self._finishing = False
         self._overflowed = False
@@ -79,25 +89,27 @@ class Writer:
         return self._queued_bytes
 
     def post(self, *messages: Message | Marshalled, subs: Sequence[Message] = ()) -> None:
-        """Leave messages to be sent in order. Never waits; a connection with too much waiting is ended.
+        """Leave messages to be sent in order. Never waits; a connection with too much waiting before is ended.
 
         Args:
             messages: What to send.
             subs: Sub-messages of the first of them.
         """
         for message in messages:
-            self._append(message if isinstance(message, Marshalled) else marshal(message), subs, counted=True)
+            self._append(_Entry(message if isinstance(message, Marshalled) else marshal(message), subs, True, False))
             subs = ()
         self._wakeup.set()
 
     def post_batch(self, messages: Iterable[Marshalled]) -> None:
-        """Leave the messages that an `on_idle` was the credit for."""
+        """Leave the messages that an `on_idle` was the credit for. However large, they are not too much waiting."""
         self._credit_given = False
-        self.post(*messages)
+        for message in messages:
+            self._append(_Entry(message, (), True, True))
+        self._wakeup.set()
 
     def start_acks(self, window: int) -> None:
         """Tell the peer to acknowledge every `window` messages, and stop when two windows are unacknowledged."""
-        self._append(marshal(self._ack.start(window)), (), counted=False)
+        self._append(_Entry(marshal(self._ack.start(window)), (), False, False))
         self._wakeup.set()
 
     def ack_synced(self, generation: int) -> None:
@@ -137,14 +149,17 @@ class Writer:
         self._idle_wait.cancel()
         self._wakeup.set()
 
-    def _append(self, message: Marshalled, subs: Sequence[Message], *, counted: bool) -> None:
+    def _append(self, entry: _Entry) -> None:
         if self._overflowed:
             return
-        self._queue.append(_Entry(message, subs, counted))
-        self._queued_bytes += message.size
-        if self._queued_bytes > self._queue_limit:
-            self._overflowed = True
-            self._shield.cancel()
+        if not entry.asked:
+            if self._unasked_bytes > self._queue_limit:
+                self._overflowed = True
+                self._shield.cancel()
+                return
+            self._unasked_bytes += entry.cost
+        self._queue.append(entry)
+        self._queued_bytes += entry.cost
         self.peak_bytes = max(self.peak_bytes, self._queued_bytes)
 
     def _take_batch(self) -> bytes:
@@ -157,7 +172,9 @@ class Writer:
             if entry.counted:
                 self._ack.sent(self._framing.send_serial - before)
             size += entry.message.size
-            self._queued_bytes -= entry.message.size
+            self._queued_bytes -= entry.cost
+            if not entry.asked:
+                self._unasked_bytes -= entry.cost
         return b"".join(buffers)
 
     async def _wait_for_work(self) -> None:
@@ -188,7 +205,7 @@ async def open_writer(
     Args:
         stream: What to write to; nobody else may.
         framing: Makes bytes of the messages.
-        queue_limit: Bytes that may wait before the connection is ended.
+        queue_limit: Bytes that may wait besides a batch; while more do, a further message ends the connection.
         meter: Counts what was handed to the socket.
         grace: Seconds in which what waits is still sent when the block is left, for whatever reason.
         on_idle: The credit for one batch, see above. Called in the event loop; must not wait or raise.

@@ -337,6 +337,5 @@ SERVER_MESSAGES: Final[Mapping[int, type[Message]]] = {
     for message in (Migrate, MigrateData, SetAck, Ping, WaitForChannels, Disconnecting, Notify, MessageList)
 }
 CLIENT_MESSAGES: Final[Mapping[int, type[Message]]] = {
-    message.TYPE: message
-    for message in (AckSync, Ack, Pong, MigrateFlushMark, ClientMigrateData, ClientDisconnecting)
+    message.TYPE: message for message in (AckSync, Ack, Pong, MigrateFlushMark, ClientMigrateData, ClientDisconnecting)
 }

@@ -52,9 +52,7 @@ class Capabilities(frozenset[int]):
     @classmethod
     def from_words(cls, words: Iterable[int]) -> Self:
         """Read capability words."""
-        return cls(
-            32 * index + bit for index, word in enumerate(words) for bit in range(32) if word >> bit & 1
-        )
+        return cls(32 * index + bit for index, word in enumerate(words) for bit in range(32) if word >> bit & 1)
 
     def words(self) -> tuple[int, ...]:
         """Return as many words as are needed; none for no capability."""
@@ -88,13 +86,9 @@ class LinkHeader:
         if magic != MAGIC:
             raise InvalidMagicError(f"got {magic!r}, expected {MAGIC!r}")
         if major != MAJOR_VERSION:
-            raise VersionMismatchError(
-                f"got version {major}.{minor}, expected {MAJOR_VERSION}.{MINOR_VERSION}"
-            )
+            raise VersionMismatchError(f"got version {major}.{minor}, expected {MAJOR_VERSION}.{MINOR_VERSION}")
         if not _LINK_MESSAGE.size <= size <= MAX_LINK_SIZE:
-            raise InvalidDataError(
-                f"got a link of {size} bytes, expected {_LINK_MESSAGE.size} to {MAX_LINK_SIZE}"
-            )
+            raise InvalidDataError(f"got a link of {size} bytes, expected {_LINK_MESSAGE.size} to {MAX_LINK_SIZE}")
         return cls(size, major, minor)
 
     def push(self, buffer: WriteBuffer) -> None:

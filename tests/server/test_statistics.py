@@ -9,6 +9,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 import spicetrio
 from spicetrio.server.statistics import TICK, TICKS, LoopWatch
+from spicetrio.server.writer import ENTRY_SIZE
 from spicetrio.wire import base
 from spicetrio.wire.enums import ChannelType
 from tests import peer
@@ -66,13 +67,13 @@ async def test_what_waits_for_a_viewer_that_does_not_read_and_the_most_that_ever
         await wait_all_tasks_blocked()
         served.writer.post(Note(bytes(1000)), Note(bytes(500)))
         figures = rig.server.statistics().connections[-1]
-        assert (figures.queued, figures.queued_peak) == (1500, 1500)
+        assert (figures.queued, figures.queued_peak) == (1500 + 2 * ENTRY_SIZE,) * 2
         gate.open()
         for size in (5, 10, 1000, 500):
             assert len((await receive(channel, Note)).data) == size
         await wait_all_tasks_blocked()
         figures = rig.server.statistics().connections[-1]
-        assert (figures.queued, figures.queued_peak) == (0, 1500)
+        assert (figures.queued, figures.queued_peak) == (0, 1500 + 2 * ENTRY_SIZE)
 
 
 class Looker(trio.abc.Instrument):
