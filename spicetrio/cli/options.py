@@ -133,13 +133,13 @@ def read_serving_options(arguments: argparse.Namespace, parser: Parser) -> Servi
                 )
     ticket = None
     if arguments.password_file is not None:
-        ticket = _read_ticket(arguments.password_file, parser)
+        ticket = _read_ticket("--password-file", arguments.password_file, parser)
     elif not arguments.disable_ticketing:
         ticket = make_ticket()
     changes = {} if arguments.max_viewers is None else {"max_viewers": arguments.max_viewers}
     viewing = None
     if arguments.view_password_file is not None:
-        viewing = _read_ticket(arguments.view_password_file, parser)
+        viewing = _read_ticket("--view-password-file", arguments.view_password_file, parser)
     if viewing is not None and viewing == ticket:
         parser.error("--view-password-file holds the same ticket as --password-file")
     try:
@@ -168,7 +168,7 @@ def make_ticket() -> str:
     return "-".join(letters[start : start + 4] for start in range(0, 12, 4))
 
 
-def _read_ticket(name: str, parser: Parser) -> str:
+def _read_ticket(option: str, name: str, parser: Parser) -> str:
     try:
         if name == "-":
             line = sys.stdin.buffer.readline(_MOST_READ)
@@ -177,11 +177,11 @@ def _read_ticket(name: str, parser: Parser) -> str:
                 line = file.readline(_MOST_READ)
         ticket = line.decode().rstrip("\r\n")
     except OSError as error:
-        parser.error(f"cannot read --password-file {name}: {error.strerror}")
+        parser.error(f"cannot read {option} {name}: {error.strerror}")
     except UnicodeDecodeError:
-        parser.error(f"--password-file {name} is not UTF-8")
+        parser.error(f"{option} {name} is not UTF-8")
     if not ticket:
-        parser.error(f"--password-file {name}: its first line is empty, expected the ticket")
+        parser.error(f"{option} {name}: its first line is empty, expected the ticket")
     return ticket
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NoReturn
 
 import trio
@@ -20,7 +21,8 @@ async def print_on_signal(*, task_status: trio.TaskStatus[None] = trio.TASK_STAT
         async for _ in signals:
             root = trio.lowlevel.current_root_task()
             if root is not None:
-                print("\n".join(task_tree(root)), file=sys.stderr, flush=True)
+                with suppress(OSError):  # nobody reads it
+                    print("\n".join(task_tree(root)), file=sys.stderr, flush=True)
     raise AssertionError("signals never end")
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from spicetrio import ImageCompression
+from spicetrio import ImageCompression, Role, WhenFull
 from spicetrio.cli import main
 from spicetrio.cli.options import Serving, add_serving_options, make_ticket, read_serving_options
 from spicetrio.cli.parser import Parser, size
@@ -207,3 +207,54 @@ def test_help_reads_well(capsys: pytest.CaptureFixture[str], arguments: list[str
     if len(arguments) > 1:
         options = "--addr --port --unix --password-file --disable-ticketing --image-compression --name --vv --log-level"
         assert all(option in text for option in options.split())
+
+
+def test_a_second_ticket_for_viewing_alone(tmp_path: Path) -> None:
+    path = tmp_path / "viewing"
+    path.write_text("look\n")
+    serving = read("--view-password-file", str(path))
+    assert serving.ticket_made
+    assert serving.secret != "look"
+    (viewing,) = serving.settings.tickets
+    assert (viewing.password, viewing.role) == ("look", Role.VIEW)
+    assert [ticket.role for ticket in serving.settings.all_tickets] == [Role.CONTROL, Role.VIEW]
+    assert "look" not in repr(serving)
+
+
+def test_both_tickets_from_standard_input_are_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"control\nlook\n")))
+    settings = read("--view-password-file", "-", "--password-file", "-").settings
+    assert [(ticket.password, ticket.role) for ticket in settings.all_tickets] == [
+        ("control", Role.CONTROL),
+        ("look", Role.VIEW),
+    ]
+
+
+def test_a_ticket_for_viewing_that_makes_no_sense(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, other = tmp_path / "ticket", tmp_path / "other"
+    option = ("--view-password-file", str(path))
+    assert complaint(capsys, *option) == f"cannot read --view-password-file {path}: No such file or directory"
+    path.write_text("\n")
+    assert complaint(capsys, *option).startswith(f"--view-password-file {path}: its first line is empty")
+    path.write_bytes(b"\xff\n")
+    assert complaint(capsys, *option) == f"--view-password-file {path} is not UTF-8"
+    path.write_text("x" * 61)
+    assert complaint(capsys, *option) == "the ticket has 61 bytes, expected 1 to 60"
+    path.write_text("same")
+    other.write_text("same")
+    assert complaint(capsys, *option, "--password-file", str(other)).endswith("the same ticket as --password-file")
+    assert "exclude each other" in complaint(capsys, *option, "--disable-ticketing")
+
+
+@pytest.mark.parametrize(
+    ("words", "choice"),
+    [((), WhenFull.REFUSE), (("refuse",), WhenFull.REFUSE), (("take-over",), WhenFull.TAKE_OVER)],
+)
+def test_when_full(words: tuple[str, ...], choice: WhenFull) -> None:
+    arguments = [word for value in words for word in ("--when-full", value)]
+    settings = read("--max-viewers", "1", *arguments).settings
+    assert (settings.max_viewers, settings.when_full) == (1, choice)
+
+
+def test_when_full_is_one_of_two_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "take-over" in complaint(capsys, "--when-full", "panic")
