@@ -73,11 +73,12 @@ async def test_no_damage_is_lost_under_load(attached: RecordingServer, screen: S
 
 async def test_a_slow_display_is_given_fewer_frames(attached: RecordingServer, screen: Screen) -> None:
     attached.display.delay = 0.2
-    first = len(attached.display.frames)
+    first, start = len(attached.display.frames), trio.current_time()
     for color in range(100):
         screen.fill(10, 10, 50, 50, color)
         await trio.sleep(0.01)
-    assert len(attached.display.frames) - first < 10
+    took = trio.current_time() - start
+    assert len(attached.display.frames) - first <= took / attached.display.delay + 2
     await same(attached.display, screen)
 
 
@@ -91,17 +92,14 @@ async def test_captures_are_paced(attached: RecordingServer, screen: Screen) -> 
     assert sum(after - before for before, after in pairwise(times)) / (len(times) - 1) > CAPTURE_INTERVAL * 0.9
 
 
-async def test_a_single_change_goes_out_at_once(attached: RecordingServer, screen: Screen) -> None:
-    late = []
+async def test_a_single_change_is_given_alone_and_without_another_to_wake_it(
+    attached: RecordingServer, screen: Screen
+) -> None:
     for color in range(20):
-        await trio.sleep(0.05)
         count = len(attached.display.frames)
-        start = trio.current_time()
         screen.fill(5, 5, 4, 4, color + 1)
         await attached.display.until(lambda count=count: len(attached.display.frames) > count)  # type: ignore[misc]
-        late.append(attached.display.times[-1] - start)
-    assert sorted(late)[len(late) // 2] < CAPTURE_INTERVAL
-    assert attached.display.frames[-1] == [spicetrio.Rect(5, 5, 9, 9)]
+        assert attached.display.frames[-1] == [spicetrio.Rect(5, 5, 9, 9)]
 
 
 async def test_very_many_small_changes_are_taken_as_one(attached: RecordingServer, screen: Screen) -> None:
