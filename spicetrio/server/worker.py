@@ -77,9 +77,12 @@ class Worker:
             await trio.to_thread.run_sync(self._work, thread_name=name, limiter=trio.CapacityLimiter(1))
         finally:
             self._closed = True
+            self._jobs.close()
             for job in self._under_way:
                 if job.done is not None:
                     job.done.set()
+            self._under_way.clear()  # a closed display may be kept; the pixels of its callers are theirs again
+            self._bytes = 0
             self._room.unpark_all()
 
     async def draw(self, call: Callable[[Picture], object], *, size: int = 0, wait: bool = False) -> None:

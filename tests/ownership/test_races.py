@@ -519,8 +519,9 @@ async def test_when_the_server_ends_every_connection_finishes_its_message_within
         await receive(channel, Note)
         await wait_all_tasks_blocked()
         gate.close()
-        rig.echo.clients[0].writer.post(*[Note(bytes([number]) * 90) for number in range(5)])
-        await wait_all_tasks_blocked()
+        for number in range(5):  # the first one is under way, and the others wait
+            rig.echo.clients[0].writer.post(Note(bytes([number]) * 90))
+            await wait_all_tasks_blocked()
         rig.nursery.cancel_scope.cancel()
         with trio.CancelScope(shield=True):
             await wait_all_tasks_blocked()

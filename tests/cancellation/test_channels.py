@@ -1,0 +1,122 @@
+"""Each channel of a viewer that is cancelled while it is attached, used, and left."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from spicetrio.channels.inputs import ButtonEvent, KeyEvent
+from spicetrio.wire import cursor, inputs
+from spicetrio.wire.enums import ChannelType, Locks
+from tests.cancellation.harness import Scenario, Stage, cases, every_place
+from tests.peer import FULL_HEADER
+from tests.server.rig import receive
+
+
+async def attach_display(stage: Stage) -> None:
+    guest = stage.guest(common=FULL_HEADER)
+    await guest.come()
+    channel = await guest.open_display()
+    await guest.watch(channel, lambda screen: screen.marked)
+
+
+async def attach_cursor(stage: Stage) -> None:
+    guest = stage.guest()
+    await guest.come()
+    channel = await guest.open(ChannelType.CURSOR)
+    await receive(channel, cursor.Init)
+    for message in (cursor.Set, cursor.Hide, cursor.Set):
+        stage.cue(message.__name__).set()
+        await receive(channel, message)
+
+
+async def point(stage: Stage) -> None:
+    pointer = stage.display.cursor
+    await stage.cue("Set").wait()
+    pointer.set(bytes(4 * 8 * 8), 1, 1, width=8, height=8)
+    pointer.move(5, 6)
+    await stage.cue("Hide").wait()
+    pointer.hide()
+    await trio.lowlevel.checkpoint()
+    pointer.set(bytes(range(256)), 1, 1, width=8, height=8)
+
+
+async def attach_inputs(stage: Stage) -> None:
+    guest = stage.guest()
+    await guest.come()
+    channel = await guest.open(ChannelType.INPUTS)
+    await receive(channel, inputs.Init)
+
+
+async def type_and_point(stage: Stage) -> None:
+    """Hold keys and a button, let go of some, have a lock corrected, move the pointer, and go."""
+    guest = stage.guest()
+    await guest.come()
+    channel = await guest.open(ChannelType.INPUTS)
+    await receive(channel, inputs.Init)
+    await channel.send(inputs.KeyDown(0x1E), inputs.KeyDown(0x1DE0), inputs.KeyUp(0x9E), inputs.MousePress(1, 1))
+    await channel.send(inputs.ClientKeyModifiers(Locks.CAPS))
+    await receive(channel, inputs.KeyModifiers)
+    await channel.send(*[inputs.MouseMotion(1, 2, 1)] * 5)
+    await receive(channel, inputs.MouseMotionAck)
+    await channel.send(inputs.KeyDown(0x2C))
+    await guest.leave()
+
+
+async def keyboard(stage: Stage) -> None:
+    """Be a keyboard that switches its lights, until the viewer has left and all its keys are released."""
+    held = stage.notes["held"] = set()
+    seen = 0
+    while not seen or held:
+        event = await anext(stage.inputs)
+        match event:
+            case KeyEvent(code, down):
+                name = ("key", code)
+            case ButtonEvent(code, down):
+                name = ("button", code)
+            case _:
+                continue
+        if down:
+            seen += 1
+            held.add(name)
+        else:
+            assert name in held, f"{name} was released and not held"
+            held.remove(name)
+        if name == ("key", 0x3A) and not down:
+            stage.inputs.set_locks(stage.inputs.locks.value)
+
+
+def nothing_is_held(stage: Stage) -> None:
+    held = stage.notes["held"]
+    for event in list(stage.inputs._events):
+        if isinstance(event, KeyEvent | ButtonEvent):
+            name = ("key", event.code) if isinstance(event, KeyEvent) else ("button", event.button)
+            assert event.down or name in held, f"{name} was released and not held"
+            (held.add if event.down else held.discard)(name)
+    assert not held, f"{held} are held by nobody"
+
+
+SCENARIOS = {
+    "display": Scenario(peers=attach_display),
+    "display in memory": Scenario(peers=attach_display, connect="memory", bystander=False),
+    "cursor": Scenario(peers=attach_cursor, application=point),
+    "inputs": Scenario(peers=attach_inputs),
+    "keys": Scenario(peers=type_and_point, application=keyboard, check=nothing_is_held),
+}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "target", "place"),
+    [
+        *cases(
+            "display", "server", "client", "client.end", "main client", "display client", "display", "half open",
+            threads=("server", "client", "display client", "display"),
+        ),
+        *cases("display in memory", "server", "connection"),
+        *cases("cursor", "server", "client", "cursor client", "display", "application"),
+        *cases("inputs", "server", "client", "inputs client", "inputs"),
+        *cases("keys", "server", "client", "main client", "inputs client", "inputs", "application"),
+    ],
+)  # fmt: skip
+def test_channel_leaves_nothing_behind_wherever_it_is_cancelled(scenario: str, target: str, place: str) -> None:
+    every_place(SCENARIOS[scenario], target, place)
