@@ -26,6 +26,7 @@ from spicetrio.server.security import Gatekeeper, KeyPool
 from spicetrio.server.settings import Settings, WhenFull
 from spicetrio.server.statistics import LoopWatch, Statistics
 from spicetrio.server.tickets import Ticket
+from spicetrio.server.turns import Turns, TurnStream
 from spicetrio.wire.enums import ChannelType
 from spicetrio.wire.errors import (
     BadConnectionIdError,
@@ -120,6 +121,7 @@ class BaseServer:
         self._events = Events()
         self._connections = count(1)
         self._loop = LoopWatch()
+        self._turns = Turns()
         self._drains = 0
 
     @property
@@ -208,7 +210,7 @@ class BaseServer:
         connection = Connection(next(self._connections), peer, self._events)
         with connection.opened(), connection.boundary():
             async with stream:
-                await self._link(stream, connection)
+                await self._link(TurnStream(stream, self._turns), connection)
 
     async def run(
         self,
