@@ -115,10 +115,12 @@ async def link(
     connection_id: int = 0,
     password: str = "",
     common: Capabilities = MODERN,
+    capabilities: Capabilities | None = None,
     mechanism: int = AuthMechanism.SPICE,
 ) -> PeerChannel:
-    """Go through the link stage as a client."""
-    capabilities = CHANNEL_CAPABILITIES.get(ChannelType(channel_type), Capabilities()) if common else Capabilities()
+    """Go through the link stage as a client. Without capabilities of the channel, those that most clients have."""
+    if capabilities is None:
+        capabilities = CHANNEL_CAPABILITIES.get(ChannelType(channel_type), Capabilities()) if common else Capabilities()
     message = LinkMessage(connection_id, channel_type, channel_id, common, capabilities)
     await stream.send_all(with_header(message))
     header = LinkHeader.pull(ReadBuffer(await read_exactly(stream, 16)))
