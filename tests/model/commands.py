@@ -305,9 +305,7 @@ _draws = st.one_of(
     _frames,
     st.builds(Burst, which, st.integers(1, 60), seeds),
 )
-_drops = st.builds(
-    Drop, which, channels, st.sampled_from(["goodbye", "close", "reset", "half", "garbage", "oversize"])
-)
+_drops = st.builds(Drop, which, channels, st.sampled_from(["goodbye", "close", "reset", "half", "garbage", "oversize"]))
 _inputs = st.one_of(
     st.builds(
         Type, which, st.lists(st.tuples(st.sampled_from(KEYS), st.booleans()), min_size=1, max_size=12).map(tuple)

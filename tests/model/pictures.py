@@ -183,7 +183,7 @@ class Pointer:
         self._on_Set(message)
 
     def _on_Set(self, message: cursor.Init | cursor.Set) -> None:
-        self.position, self.visible = tuple(message.position), message.visible
+        self.position, self.visible = (message.position.x, message.position.y), message.visible
         image = message.cursor
         if image.header is None:
             self.shape = None
@@ -197,7 +197,7 @@ class Pointer:
             self._cache[header.unique] = self.shape
 
     def _on_Move(self, message: cursor.Move) -> None:
-        self.position, self.visible = tuple(message.position), True
+        self.position, self.visible = (message.position.x, message.position.y), True
 
     def _on_Hide(self, message: cursor.Hide) -> None:
         self.visible = False

@@ -163,11 +163,12 @@ class Viewer:
     """A viewer that was let in."""
 
     number: int
-    client: Client
     ticket: Ticket
     caps: str
     lz4: bool
     transport: str
+    client: Client = field(init=False)
+    """What the server calls it, once it is in."""
     connections: dict[tuple[int, int], Connection] = field(default_factory=dict)
     state: str = "here"
     """here: it must be there. doomed: it must go. unsure: either, until it settles."""

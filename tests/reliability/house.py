@@ -121,5 +121,3 @@ async def open_house(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> AsyncI
                 yield house
                 await house.others_go_on()
                 await house.all_released()
-
-

@@ -211,5 +211,3 @@ async def test_a_server_without_descriptors_serves_whom_it_has_and_recovers() ->
                 await process.wait()
                 await process.stdout.aclose()
                 await process.stderr.aclose()
-
-

@@ -281,7 +281,7 @@ async def test_who_is_there_when_the_server_ends() -> None:
                     await drain(channel)
                     await read_to_end(stream)
                     await wait_all_tasks_blocked()
-        assert list(ends(told).values()) == ["the server ended it"] * 3
+    assert list(ends(told).values()) == ["the server ended it"] * 3
 
 
 async def test_events_can_be_read_as_they_come() -> None:
