@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from spicetrio.canvas.region import Region, translate
+from spicetrio.canvas.region import Region, bounding, translate
 from spicetrio.wire.buffer import Marshalled
 from spicetrio.wire.geometry import Rect
 
@@ -81,6 +81,20 @@ class Backlog:
             self._dirty.add(part)
         self._append(command, rect)
         self._dirty.bound()
+
+    def miss(self, region: Region, *, coarsely: bool) -> None:
+        """Take in that a region was written to in ways that are not known any more.
+
+        Args:
+            region: What was written.
+            coarsely: Keep one area around all that is dirty. A viewer that reads nothing then costs next to nothing.
+        """
+        for rect in region:
+            self._dirty.add(rect)
+        if coarsely:
+            self._dirty = Region(bounding(self._dirty))
+        else:
+            self._dirty.bound()
 
     def take_commands(self) -> list[Marshalled]:
         """Return the commands; they are the viewer's now."""

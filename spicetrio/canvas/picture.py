@@ -12,6 +12,7 @@ from typing import Final
 
 from spicetrio.canvas import changes, pixels, scroll
 from spicetrio.canvas.backlog import Backlog
+from spicetrio.canvas.drawings import Drawing, Drawings, Reader
 from spicetrio.canvas.encoder import Encoder
 from spicetrio.canvas.pixelbuffer import PixelBuffer
 from spicetrio.canvas.region import bounding, intersect
@@ -55,7 +56,7 @@ class Batch:
 @dataclass(slots=True)
 class _Viewer:
     wishes: ViewerWishes
-    backlog: Backlog
+    reader: Reader
     credit: bool = False
     has_surface: bool = False
     begun: bool = False
@@ -73,6 +74,7 @@ class Picture:
     def __init__(self, width: int, height: int) -> None:
         self._viewers: dict[int, _Viewer] = {}
         self._encoder = Encoder()
+        self._drawings = Drawings()
         self._set_size(width, height)
 
     # Drawing. The caller has checked that every area lies inside the picture as it was then. What a resize has
@@ -81,8 +83,8 @@ class Picture:
     def resize(self, width: int, height: int) -> None:
         """Begin again with black pixels of another size."""
         self._set_size(width, height)
+        self._drawings.begin_again(self._bounds)
         for viewer in self._viewers.values():
-            viewer.backlog = Backlog(self._bounds)
             viewer.begun = viewer.shown = False
 
     def fill(self, rect: Rect, color: int) -> None:
@@ -92,9 +94,7 @@ class Picture:
         pixels.fill(self._pixels, self._stride, rect.left, rect.top, rect.width, rect.height, color)
         self._encoder.changed(rect)
         if self._viewers:
-            command = marshal(DrawFill(DisplayBase(PRIMARY, rect), Solid(color)))
-            for viewer in self._viewers.values():
-                viewer.backlog.fill(rect, command)
+            self._drawings.add(Drawing(rect, marshal(DrawFill(DisplayBase(PRIMARY, rect), Solid(color)))))
 
     def copy_area(self, rect: Rect, src_x: int, src_y: int) -> None:
         """Copy an area of the same size, whose top left pixel is given, to `rect`; they may overlap."""
@@ -104,8 +104,7 @@ class Picture:
         self._encoder.changed(rect)
         if self._viewers:
             command = marshal(CopyBits(DisplayBase(PRIMARY, rect), Point(src_x, src_y)))
-            for viewer in self._viewers.values():
-                viewer.backlog.copy(rect, rect.left - src_x, rect.top - src_y, command)
+            self._drawings.add(Drawing(rect, command, (rect.left - src_x, rect.top - src_y)))
 
     def draw_image(self, x: int, y: int, image: PixelBuffer) -> None:
         """Put an image at a place."""
@@ -138,7 +137,7 @@ class Picture:
 
     def attach(self, viewer: int, wishes: ViewerWishes) -> None:
         """Add a viewer that has nothing yet."""
-        self._viewers[viewer] = _Viewer(wishes, Backlog(self._bounds))
+        self._viewers[viewer] = _Viewer(wishes, self._drawings.open(Backlog(self._bounds)))
 
     def change(self, viewer: int, wishes: ViewerWishes) -> None:
         """Take in that a viewer wants something else."""
@@ -150,19 +149,23 @@ class Picture:
 
     def detach(self, viewer: int) -> None:
         """Forget a viewer."""
-        del self._viewers[viewer]
+        self._drawings.close(self._viewers.pop(viewer).reader)
 
     def hungry(self) -> set[int]:
         """Return the viewers that lack something and have no credit for it."""
-        return {number for number, viewer in self._viewers.items() if viewer.backlog and not viewer.credit}
+        return {
+            number
+            for number, viewer in self._viewers.items()
+            if not viewer.credit and self._drawings.lacks(viewer.reader)
+        }
 
     def batches(self) -> Iterator[Batch]:
         """Make a batch of messages for each viewer that has credit and lacks something."""
         for number, viewer in self._viewers.items():
-            if viewer.credit and viewer.backlog:
+            if viewer.credit and (backlog := self._drawings.take_in(viewer.reader)):
                 viewer.credit = False
-                messages = self._messages(viewer)
-                yield Batch(number, messages, sated=not viewer.backlog)
+                messages = self._messages(viewer, backlog)
+                yield Batch(number, messages, sated=not backlog)
 
     def _set_size(self, width: int, height: int) -> None:
         self._bounds = Rect(0, 0, width, height)
@@ -175,8 +178,7 @@ class Picture:
 
     def _changed(self, rect: Rect) -> None:
         self._encoder.changed(rect)
-        for viewer in self._viewers.values():
-            viewer.backlog.image(rect)
+        self._drawings.add(Drawing(rect))
 
     def _take_damage(self, frame: PixelBuffer, area: Rect) -> None:
         changed = self._differences(frame, area)
@@ -204,19 +206,19 @@ class Picture:
         )
         return [Rect(*rect) for rect in found]
 
-    def _messages(self, viewer: _Viewer) -> list[Marshalled]:
+    def _messages(self, viewer: _Viewer, backlog: Backlog) -> list[Marshalled]:
         messages: list[Marshalled] = []
         if not viewer.begun:
             messages += self._begin(viewer)
-        messages += viewer.backlog.take_commands()
+        messages += backlog.take_commands()
         size = 0
-        while size < BATCH_SIZE and (strip := viewer.backlog.take_strip()):
+        while size < BATCH_SIZE and (strip := backlog.take_strip()):
             message = self._encoder.encode(
                 self._pixels, self._stride, strip, viewer.wishes.compression, share=len(self._viewers) > 1
             )
             messages.append(message)
             size += message.size
-        if not viewer.shown and viewer.backlog.complete:
+        if not viewer.shown and backlog.complete:
             viewer.shown = True
             if viewer.wishes.monitors_config:
                 head = display.Head(0, PRIMARY, self._bounds.width, self._bounds.height, 0, 0, 0)
