@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 CACHE_SIZE: Final = 256
 """Shapes that a viewer keeps (spec C-3)."""
+SHAPE_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of shapes that are remembered."""
 MAX_CURSOR: Final = 1024
 """The widest and highest pointer, in pixels."""
 
@@ -132,6 +134,7 @@ class Cursor(Channel[CursorChannelClient]):
         super().__init__(channel_id, settings)
         self.state = _State()
         self._shapes: OrderedDict[tuple[object, ...], CursorShape] = OrderedDict()
+        self._shapes_bytes = 0
         self._last_unique = 0
 
     def make_client(self, client: Client, link: Link) -> CursorChannelClient:
@@ -214,7 +217,9 @@ class Cursor(Channel[CursorChannelClient]):
         if shape is None:
             self._last_unique += 1
             shape = CursorShape(self._last_unique, width, height, hot_x, hot_y, pixels)
+            self._shapes_bytes += len(pixels)
         self._shapes[key] = shape
-        if len(self._shapes) > CACHE_SIZE:
-            self._shapes.popitem(last=False)
+        while len(self._shapes) > CACHE_SIZE or self._shapes_bytes > SHAPE_BYTES:
+            _, dropped = self._shapes.popitem(last=False)
+            self._shapes_bytes -= len(dropped.pixels)
         return shape

@@ -151,6 +151,7 @@ class InputsChannelClient(ChannelClient["Inputs"]):
         await self._scan(bytes(message.data))
 
     async def _scan(self, data: bytes) -> None:
+        await trio.lowlevel.checkpoint()  # prefixes alone make no event that could wait
         for byte in data:
             if key := self._scan_codes.feed(byte):
                 await self._key(*key)

@@ -59,7 +59,11 @@ def add_serving_options(parser: Parser) -> None:
         metavar="PORT",
         help=f"TCP port; 0 takes a free one (default: {DEFAULT_PORT}; none with --unix alone)",
     )
-    where.add_argument("--unix", metavar="PATH", help="listen on a UNIX socket that only this user may connect to")
+    where.add_argument(
+        "--unix",
+        metavar="PATH",
+        help="listen on a UNIX socket; only this user may connect to a path, everybody here to @NAME",
+    )
     who = parser.add_argument_group("who may connect", "Without these a ticket is made and printed.")
     who.add_argument(
         "--password-file",

@@ -8,6 +8,7 @@ leaves each of these by way of `Connection.boundary`, where it is logged and end
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from itertools import count
@@ -58,7 +59,9 @@ class HalfOpen:
         if len(of_peer) >= self._settings.max_half_open_per_peer:
             self._drop(of_peer[0])
         elif len(self._scopes) >= self._settings.max_half_open:
-            self._drop(next(iter(self._scopes)))
+            # Those of the peer that has most: whoever floods pushes out its own.
+            busiest = Counter(self._scopes.values()).most_common(1)[0][0]
+            self._drop(next(scope for scope, other in self._scopes.items() if other == busiest))
         self._scopes[scope] = peer
         try:
             yield

@@ -17,6 +17,7 @@ from spicetrio.wire.enums import (
     NotifySeverity,
     NotifyVisibility,
 )
+from spicetrio.wire.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -257,7 +258,10 @@ class MessageList:
     def pull(cls, buffer: ReadBuffer) -> Self:
         """Read the offsets, and what is at each."""
         offsets = buffer.items(buffer.u16(), ReadBuffer.u32, 4)
-        return cls(tuple(SubMessage.pull(buffer.at(offset)) for offset in offsets))
+        messages = tuple(SubMessage.pull(buffer.at(offset)) for offset in offsets)
+        if sum(memoryview(message.body).nbytes for message in messages) > buffer.size:
+            raise RemoteProtocolError(f"got sub-messages of more bytes than the {buffer.size} they lie in")
+        return cls(messages)
 
     def push(self, buffer: WriteBuffer) -> None:
         """Write the offsets; the messages follow."""

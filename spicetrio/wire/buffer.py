@@ -55,6 +55,11 @@ class ReadBuffer:
         """Bytes that were not read yet."""
         return len(self._data) - self._pos
 
+    @property
+    def size(self) -> int:
+        """Bytes of the whole body."""
+        return len(self._data)
+
     def unpack(self, fields: Struct) -> tuple[Any, ...]:
         """Read the fields of a packed structure."""
         pos = self._pos

@@ -386,7 +386,7 @@ async def test_rc_13_what_a_viewer_lacked_is_let_go_with_it() -> None:
     async with stage() as (rig, screen):
         async with open_viewer(rig.connect) as viewer:
             await shows(viewer, await viewer.open_display(), 0)
-            (lacking,) = [weakref.ref(entry.backlog) for entry in screen.worker._picture._viewers.values()]
+            (lacking,) = [weakref.ref(entry.reader.backlog) for entry in screen.worker._picture._viewers.values()]
         await rig.server.clients.wait_value(())
         await screen.read()
         gc.collect()

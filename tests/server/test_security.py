@@ -97,7 +97,16 @@ async def test_without_ticketing_any_password_is_right(autojump_clock: MockClock
     assert await check(keeper, "anything") == 0
 
 
-@pytest.mark.parametrize("password", ["", "righ", "rightt", "Right", "right ", "r\0ight", "ríght"])
+async def test_an_empty_ticket_is_refused_at_once_as_viewers_ask_for_one_only_then(autojump_clock: MockClock) -> None:
+    keeper = Gatekeeper(Settings(ticket="right", failure_delay=1))
+    before = trio.current_time()
+    for _ in range(3):
+        with pytest.raises(PermissionDeniedError):
+            await keeper.check_ticket(ticket_keys()[0], encrypt(ticket_keys()[0].public, ""), "a")
+    assert trio.current_time() == before
+
+
+@pytest.mark.parametrize("password", ["righ", "rightt", "Right", "right ", "r\0ight", "ríght"])
 async def test_only_the_ticket_itself_is_right(autojump_clock: MockClock, password: str) -> None:
     assert await check(Gatekeeper(Settings(ticket="right")), password) < 0
 

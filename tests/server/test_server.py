@@ -467,7 +467,7 @@ async def test_one_who_asks_much_and_reads_nothing_is_ended_with_bounded_memory(
             side = bad.main if kind == ChannelType.MAIN else await bad.open(kind)
             stalled = trio.Event()
             (client,) = rig.server._main.clients if kind == ChannelType.MAIN else channel.clients
-            client.writer._stream.send_stream.send_all_hook = stalled.wait  # type: ignore[attr-defined]
+            client.writer._stream._stream.send_stream.send_all_hook = stalled.wait  # type: ignore[attr-defined]
             message = main.AttachChannels() if kind == ChannelType.MAIN else inputs.MouseMotion(1, 1, 0)
             data = b"".join(bytes(part) for part in side.framing.send(message)) * 50
             for _ in range(100):
