@@ -80,8 +80,6 @@ class Scenario:
     """The grace time runs out for peers that do not read, so that their last message may be cut."""
     closing: bool = False
     """The application closes all its blocks in it."""
-    full: bool = False
-    """Nobody is let in afterwards."""
     check: Callable[[Stage], None] = lambda stage: None
     """Checks what else must hold in the end."""
 
@@ -111,6 +109,8 @@ class Stage:
         """Draws that the application has begun, and finished."""
         self.channels: dict[tuple[int, int], Any] = {}
         """All channels that ever were."""
+        self.full = False
+        """Nobody is let in any more."""
         self.notes: dict[str, Any] = {}
         """What a scenario keeps for its check."""
         self._cues: dict[str, trio.Event] = {}
@@ -344,7 +344,9 @@ def every_place(scenario: Scenario, target: str, place: str) -> None:
             _run(scenario, trigger)
         except BaseException as error:
             where = "\n  ".join(trigger.where or ["it was not cancelled"])
-            error.add_note(f"{target!r} was cancelled at {place} {n} (CANCEL_AT={n}), when the server's tasks were\n  {where}")
+            error.add_note(
+                f"{target!r} was cancelled at {place} {n} (CANCEL_AT={n}), when the server's tasks were\n  {where}"
+            )
             raise
         if not trigger.fired:
             assert only or n > 1, f"there is no {target!r} in it"
@@ -363,7 +365,11 @@ def _run(scenario: Scenario, trigger: Trigger) -> None:
         return limiters[-1]
 
     trio._core._run._r.seed(1)  # the order of tasks in a batch is chosen by chance
-    with _complaints() as complaints, mock.patch("trio.CapacityLimiter", make_limiter):
+    with (
+        _complaints() as complaints,
+        mock.patch("trio.CapacityLimiter", make_limiter),
+        mock.patch("spicetrio.server.statistics.TICK", 2 * HANG),  # its ticks would be places without end
+    ):
         trio.run(_perform, scenario, trigger, instruments=[trigger])
     assert not complaints, f"the server has logged {complaints}"
     assert [limiter.borrowed_tokens for limiter in limiters] == [0] * len(limiters), "a limiter's token is left"
@@ -409,7 +415,7 @@ async def _serve(stage: Stage, *, task_status: trio.TaskStatus[None] = trio.TASK
     if "ticket" not in scenario.settings:
         defaults["disable_ticketing"] = True
     stage.server = Server(Settings(**{**defaults, **scenario.settings}))
-    if not scenario.settings.get("name") == "keys of its own":
+    if scenario.settings.get("name") != "keys of its own":
         stage.server._keys = Keys()  # type: ignore[assignment]
     with stage.scope("server"), stage.server.events() as stage.events:
         async with stage.server.opened(), trio.open_nursery() as stage.nursery:
@@ -485,7 +491,7 @@ async def _play(stage: Stage) -> None:
 def _ends_expected(stage: Stage) -> Iterator[None]:
     try:
         yield
-    except GONE:
+    except* GONE:
         if not stage.trigger.fired:
             raise
 
@@ -520,7 +526,7 @@ async def _check_server(stage: Stage, nursery: trio.Nursery, ground: Ground) -> 
         if guest is not stage.bystander:
             await guest.leave()
     await ground.comes_again(stage)
-    if not stage.scenario.full:
+    if not stage.full:
         newcomer = stage.guest(password=stage.scenario.settings.get("ticket", ""))
         await newcomer.come()
         channels = await newcomer.list_channels()

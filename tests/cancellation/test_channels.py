@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import trio
 
 from spicetrio.channels.inputs import ButtonEvent, KeyEvent
 from spicetrio.wire import cursor, inputs
@@ -25,19 +24,19 @@ async def attach_cursor(stage: Stage) -> None:
     await guest.come()
     channel = await guest.open(ChannelType.CURSOR)
     await receive(channel, cursor.Init)
-    for message in (cursor.Set, cursor.Hide, cursor.Set):
-        stage.cue(message.__name__).set()
+    for cue, message in (("shape", cursor.Set), ("hide", cursor.Hide), ("other shape", cursor.Set)):
+        stage.cue(cue).set()
         await receive(channel, message)
 
 
 async def point(stage: Stage) -> None:
     pointer = stage.display.cursor
-    await stage.cue("Set").wait()
+    await stage.cue("shape").wait()
     pointer.set(bytes(4 * 8 * 8), 1, 1, width=8, height=8)
     pointer.move(5, 6)
-    await stage.cue("Hide").wait()
+    await stage.cue("hide").wait()
     pointer.hide()
-    await trio.lowlevel.checkpoint()
+    await stage.cue("other shape").wait()
     pointer.set(bytes(range(256)), 1, 1, width=8, height=8)
 
 

@@ -37,6 +37,7 @@ async def leave(stage: Stage) -> None:
 async def drain_server(stage: Stage) -> None:
     await stage.cue("here").wait()
     await stage.server.drain()
+    stage.full = True
 
 
 async def take_over(stage: Stage) -> None:
