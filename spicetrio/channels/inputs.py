@@ -250,7 +250,7 @@ class Inputs(Channel[InputsChannelClient]):
         """The application takes pointer positions, so viewers may use client mouse mode."""
         self.locks: Final = AsyncValue(Locks.NONE)
         """The lock lights, as far as is known; set by `set_locks`, and by lock keys that viewers press."""
-        self._told = Locks.NONE
+        self._told: Locks | None = Locks.NONE  # the same at all viewers, or None
         self._events: deque[InputEvent] = deque()
         self._filled = trio.Event()
         self._room = trio.lowlevel.ParkingLot()
@@ -322,3 +322,4 @@ class Inputs(Channel[InputsChannelClient]):
         for lock, lock_code in _LOCK_KEYS.items():
             if code == lock_code:
                 self.locks.value ^= lock
+                self._told = None  # viewers differ now: who pressed it, those who see nothing of it, those who come

@@ -55,6 +55,11 @@ def test_a_day_with_everything_ends_with_the_right_picture() -> None:
     run(c.Setup(ack_window=3), DAY)
 
 
+def test_a_viewer_that_came_after_a_lock_key_went_down_sees_the_lights_that_the_application_sets() -> None:
+    viewer = c.Join(0, "mini", True, "pair")
+    run(c.Setup(), [c.OpenInputs(True), viewer, c.Type(0, ((0x3A, True),)), c.Settle(), viewer, c.SetLocks(0)])
+
+
 @settings(
     max_examples=int(SECONDS * RATE),
     suppress_health_check=list(HealthCheck),
