@@ -32,7 +32,7 @@ MAX_KEYS: Final = 64
 WHEEL_UP: Final = 4
 WHEEL_DOWN: Final = 5
 _WHEEL: Final[Mapping[int, int]] = {WHEEL_UP: -1, WHEEL_DOWN: 1}
-_LOCK_KEYS: Final[Mapping[Locks, int]] = {Locks.SCROLL: 0x46, Locks.NUM: 0x45, Locks.CAPS: 0x3A}
+_LOCK_KEYS: Final[Mapping[int, Locks]] = {0x46: Locks.SCROLL, 0x45: Locks.NUM, 0x3A: Locks.CAPS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,8 @@ class InputsChannelClient(ChannelClient["Inputs"]):
         self._scan_codes = _ScanCodes()
         self._motions = 0
         self._controls = client.role is Role.CONTROL
+        self._lights: int | None = None
+        """The lock lights of the viewer's own keyboard; None until it tells them."""
 
     @contextmanager
     def connected(self) -> Iterator[None]:
@@ -136,6 +138,8 @@ class InputsChannelClient(ChannelClient["Inputs"]):
         try:
             yield
         finally:
+            if self.channel.typist is self:
+                self.channel.typist = None
             for code in self._keys:
                 self.channel.put(KeyEvent(code, False, self.client))
             for button in sorted(self._buttons):
@@ -154,7 +158,16 @@ class InputsChannelClient(ChannelClient["Inputs"]):
         await trio.lowlevel.checkpoint()  # prefixes alone make no event that could wait
         for byte in data:
             if key := self._scan_codes.feed(byte):
-                await self._key(*key)
+                await self._type(*key)
+
+    async def _type(self, code: int, down: bool) -> None:
+        """Pass on a key of the viewer's. Who presses one is the one who types from then on."""
+        if down and code not in self._keys:
+            if self.channel.typist is not self:
+                await self._begin_typing()
+            if self._lights is not None:
+                self._lights ^= _LOCK_KEYS.get(code, 0)
+        await self._key(code, down)
 
     async def _key(self, code: int, down: bool) -> None:
         if not self._controls:
@@ -171,9 +184,23 @@ class InputsChannelClient(ChannelClient["Inputs"]):
             self._keys.pop(code, None)
 
     async def _key_modifiers(self, message: inputs.ClientKeyModifiers) -> None:
-        """Press and release the lock keys whose state differs from the viewer's (spec I-3)."""
-        for lock, code in _LOCK_KEYS.items():
-            if (message.modifiers ^ self.channel.locks.value) & lock and code not in self._keys:
+        """Take in the lights of the viewer's own keyboard. They count at once if nobody else types.
+
+        Viewers answer a change of the application's lights with their own if those differ: if every answer counted,
+        two viewers that differ would switch the lights forever.
+        """
+        self._lights = message.modifiers
+        if self.channel.typist in (None, self):
+            await self._begin_typing()
+
+    async def _begin_typing(self) -> None:
+        """Be the one who types: press and release the lock keys whose state differs from the viewer's (spec I-3)."""
+        if not self._controls:
+            return
+        self.channel.typist = self
+        lights = self.channel.locks.value if self._lights is None else self._lights
+        for code, lock in _LOCK_KEYS.items():
+            if (lights ^ self.channel.locks.value) & lock and code not in self._keys:
                 for down in (True, False):
                     await self._key(code, down)
 
@@ -250,6 +277,8 @@ class Inputs(Channel[InputsChannelClient]):
         """The application takes pointer positions, so viewers may use client mouse mode."""
         self.locks: Final = AsyncValue(Locks.NONE)
         """The lock lights, as far as is known; set by `set_locks`, and by lock keys that viewers press."""
+        self.typist: InputsChannelClient | None = None
+        """Whose lock lights count: the viewer that pressed a key last."""
         self._told: Locks | None = Locks.NONE  # the same at all viewers, or None
         self._events: deque[InputEvent] = deque()
         self._filled = trio.Event()
@@ -319,7 +348,6 @@ class Inputs(Channel[InputsChannelClient]):
 
     def toggle_lock(self, code: int) -> None:
         """Take in that a key went down; a lock key changes its light."""
-        for lock, lock_code in _LOCK_KEYS.items():
-            if code == lock_code:
-                self.locks.value ^= lock
-                self._told = None  # viewers differ now: who pressed it, those who see nothing of it, those who come
+        if lock := _LOCK_KEYS.get(code):
+            self.locks.value ^= lock
+            self._told = None  # viewers differ now: who pressed it, those who see nothing of it, those who come

@@ -298,6 +298,47 @@ async def test_a_lock_key_that_is_held_is_not_pressed_once_more() -> None:
         assert desk.inputs.locks.value == Locks.CAPS, "a repetition is no second press"
 
 
+async def test_viewers_whose_locks_differ_do_not_switch_them_to_and_fro() -> None:
+    async with open_desk() as desk, desk.stage.viewer() as other:
+        channel = await other.open(ChannelType.INPUTS)
+        await desk.channel.send(inputs.ClientKeyModifiers(Locks.CAPS))
+        assert await desk.events(2) == [("key", 0x3A, True), ("key", 0x3A, False)]
+        desk.inputs.set_locks(Locks.CAPS)
+        assert (await receive(channel, inputs.KeyModifiers)).modifiers == Locks.CAPS
+        await channel.send(inputs.ClientKeyModifiers(Locks.NONE), inputs.MousePress(1, 0))  # as viewers answer
+        assert await desk.event() == ("button", 1, True)
+        assert desk.inputs.locks.value == Locks.CAPS
+        await channel.stream.aclose()
+
+
+async def test_the_locks_are_those_of_the_viewer_that_types() -> None:
+    async with open_desk() as desk, desk.stage.viewer() as other:
+        channel = await other.open(ChannelType.INPUTS)
+        await desk.channel.send(inputs.ClientKeyModifiers(Locks.CAPS), inputs.KeyDown(0x1E))
+        assert await desk.events(3) == [("key", 0x3A, True), ("key", 0x3A, False), ("key", 0x1E, True)]
+        await channel.send(inputs.ClientKeyModifiers(Locks.NUM), inputs.KeyUp(0x9E), inputs.KeyDown(0x1F))
+        switched = [("key", code, down) for code in (0x45, 0x3A) for down in (True, False)]
+        assert await desk.events(6) == [("key", 0x1E, False), *switched, ("key", 0x1F, True)]
+        await channel.send(inputs.KeyDown(0x45))
+        assert await desk.event() == ("key", 0x45, True)
+        await desk.channel.send(inputs.KeyDown(0x20))
+        assert await desk.events(3) == [("key", 0x3A, True), ("key", 0x3A, False), ("key", 0x20, True)]
+        await channel.send(inputs.KeyDown(0x21))  # its num lock is off by now, as it pressed the key itself
+        assert await desk.events(3) == [("key", 0x3A, True), ("key", 0x3A, False), ("key", 0x21, True)]
+        await channel.stream.aclose()
+
+
+async def test_the_locks_of_the_next_viewer_count_when_the_one_that_typed_has_left() -> None:
+    async with open_desk() as desk, desk.stage.viewer() as other:
+        channel = await other.open(ChannelType.INPUTS)
+        await channel.send(inputs.KeyDown(0x1E))
+        assert await desk.event() == ("key", 0x1E, True)
+        await channel.stream.aclose()
+        assert await desk.event() == ("key", 0x1E, False)
+        await desk.channel.send(inputs.ClientKeyModifiers(Locks.CAPS))
+        assert await desk.events(2) == [("key", 0x3A, True), ("key", 0x3A, False)]
+
+
 async def test_an_application_that_refuses_a_lock_tells_viewers_that_believed_in_it() -> None:
     async with open_desk() as desk:
         await desk.type(b"\x3a\xba")

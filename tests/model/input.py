@@ -23,8 +23,14 @@ class Input(State):
         self.inputs_under_way = True
         for code, down in command.keys:
             if down and code not in viewer.holds("key") and viewer.controls:
-                desk.locks ^= next((lock for lock, key in LOCK_KEYS.items() if key == code), 0)
-                desk.told = None if code in LOCK_KEYS.values() else desk.told
+                if desk.typist is not viewer:
+                    await self.calm_inputs()
+                    self._begin_typing(viewer, desk)
+                    self.inputs_under_way = True
+                lock = next((lock for lock, key in LOCK_KEYS.items() if key == code), 0)
+                desk.locks ^= lock
+                desk.told = None if lock else desk.told
+                viewer.lights = None if viewer.lights is None else viewer.lights ^ lock
             viewer.expect(("key", code, down))
             codes = [byte for byte in code.to_bytes(3, "big") if byte]
             if not down:
@@ -66,11 +72,20 @@ class Input(State):
             return
         viewer, connection, desk = found
         await self.calm_inputs()
-        if viewer.controls and viewer.state == "here":
-            for lock, code in LOCK_KEYS.items():
-                if (command.locks ^ desk.locks) & lock and code not in viewer.holds("key"):
-                    viewer.expect(("key", code, True), ("key", code, False))
-                    desk.locks ^= lock
-                    desk.told = None
+        viewer.lights = command.locks
+        if desk.typist is viewer or desk.typist not in self.viewers:
+            self._begin_typing(viewer, desk)
         self.inputs_under_way = True
         await connection.send(inputs_wire.ClientKeyModifiers(command.locks))
+
+    def _begin_typing(self, viewer: Viewer, desk: Desk) -> None:
+        """Take in that the lights of this viewer count from now on."""
+        if not viewer.controls or viewer.state != "here":
+            return
+        desk.typist = viewer
+        lights = desk.locks if viewer.lights is None else viewer.lights
+        for lock, code in LOCK_KEYS.items():
+            if (lights ^ desk.locks) & lock and code not in viewer.holds("key"):
+                viewer.expect(("key", code, True), ("key", code, False))
+                desk.locks ^= lock
+                desk.told = None

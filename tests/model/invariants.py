@@ -71,6 +71,7 @@ class Invariants(State):
             got = self.got.pop(viewer.client.connection_id, [])
             assert not (wrong := viewer.explain(got)), f"{viewer}: {wrong}"
             viewer.expected = []
+            viewer.lights = None
         del viewer.connections[key]
 
     def missing(self) -> Iterator[str]:
@@ -157,8 +158,8 @@ class Invariants(State):
                 yield f"{viewer} has mouse mode {viewer.client.mouse_mode.value}, expected {viewer.mode}"
         elif self.desk is not None and self.desk.told is not None:
             lights = [message.modifiers for message in connection.messages if hasattr(message, "modifiers")]
-            if lights[-1] != self.desk.told:
-                yield f"{viewer} shows lock lights {lights[-1]}, expected {self.desk.told}"
+            if lights[-1:] != [self.desk.told]:  # at first it was told none
+                yield f"{viewer} shows lock lights {lights[-1:]}, expected {self.desk.told}"
 
     def _missing_pointer(self, viewer: Viewer, room: Room, pointer: Pointer) -> Iterator[str]:
         if not pointer.begun:

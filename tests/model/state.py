@@ -82,6 +82,7 @@ class Desk:
     inputs: Inputs
     locks: int = 0
     told: int | None = 0
+    typist: Viewer | None = None
     going_on: trio.Event = field(default_factory=trio.Event)
     leave: trio.Event = field(default_factory=trio.Event)
     left: trio.Event = field(default_factory=trio.Event)

@@ -60,6 +60,12 @@ def test_a_viewer_that_came_after_a_lock_key_went_down_sees_the_lights_that_the_
     run(c.Setup(), [c.OpenInputs(True), viewer, c.Type(0, ((0x3A, True),)), c.Settle(), viewer, c.SetLocks(0)])
 
 
+def test_the_lights_are_those_of_the_viewer_that_types() -> None:
+    one, other = c.Join(0, "mini", True, "pair"), c.Join(0, "mini", True, "pair")
+    told = [c.TellLocks(0, 4), c.TellLocks(1, 2), c.Settle()]
+    run(c.Setup(), [c.OpenInputs(True), one, other, *told, c.Type(1, ((0x1E, True),)), c.Type(0, ((0x3A, True),))])
+
+
 @settings(
     max_examples=int(SECONDS * RATE),
     suppress_health_check=list(HealthCheck),

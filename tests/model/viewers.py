@@ -177,6 +177,8 @@ class Viewer:
     """Input events since its inputs connection began."""
     certain: int = 0
     """So many of them have arrived."""
+    lights: int | None = None
+    """The lock lights of its own keyboard, if its inputs connection told them."""
     moved_itself: bool = False
     """It was in client mouse mode, so the place of the pointer is its own business."""
     farewell: str | None = None
