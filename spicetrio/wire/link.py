@@ -161,7 +161,7 @@ class LinkReply:
         words = (self.common_capabilities.words(), self.channel_capabilities.words())
         buffer.u32(self.error)
         buffer.raw(self.public_key)
-        for value in (len(words[0]), len(words[1]), PUBLIC_KEY_SIZE + 16):
+        for value in (len(words[0]), len(words[1]), PUBLIC_KEY_SIZE + 16 if any(words) else 0):
             buffer.u32(value)
         _push_words(buffer, *words)
 

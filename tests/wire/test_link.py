@@ -231,7 +231,7 @@ def test_reply_vector() -> None:
 
 def test_an_error_is_a_reply_that_is_otherwise_empty() -> None:
     data = with_header(LinkReply(LinkErrorCode.NEED_SECURED))
-    assert data == HEADER[:12] + b"\xb2\0\0\0" + b"\5\0\0\0" + bytes(PUBLIC_KEY_SIZE) + bytes(8) + b"\xb2\0\0\0"
+    assert data == HEADER[:12] + b"\xb2\0\0\0" + b"\5\0\0\0" + bytes(PUBLIC_KEY_SIZE + 12)
     assert len(data) == 194
 
 
