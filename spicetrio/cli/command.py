@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         mute_output()
         return 0
+    except KeyboardInterrupt:  # before anything was served: while a ticket was waited for
+        return 0
 
 
 def _run(argv: Sequence[str] | None) -> int:

@@ -151,7 +151,10 @@ class ChannelClient(Generic[ChannelT]):
     async def _handle(self, frame: Frame) -> bool:
         """Handle a message; tell whether it was the last one."""
         handler = self.HANDLERS[frame.type]
-        message = handler.message.pull(ReadBuffer(frame.body))
+        try:
+            message = handler.message.pull(ReadBuffer(frame.body))
+        except RemoteProtocolError as error:
+            raise RemoteProtocolError(f"got a wrong {handler.message.__name__}: {error}") from error
         outcome = handler.handle(self, message)
         if outcome is not None:
             self._handling = True

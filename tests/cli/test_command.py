@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import configparser
+import io
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ import pytest
 import trio
 
 import spicetrio
-from spicetrio.cli import serving
+from spicetrio.cli import main, serving
 from spicetrio.cli.errors import CommandError
 from spicetrio.cli.options import Serving
 from spicetrio.sources.errors import SourceError
@@ -140,6 +141,18 @@ async def test_the_password_is_read_from_standard_input() -> None:
     outcome = await run("demo", "--password-file", "-", stdin=b"\n")
     assert outcome.status == 2
     assert "its first line is empty" in outcome.errors
+
+
+def test_an_interrupt_ends_it_while_it_waits_for_the_password(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal(io.BytesIO):
+        def readline(self, size: int | None = -1) -> bytes:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Terminal()))
+    assert main(["demo", "--password-file", "-"]) == 0
+    assert capfd.readouterr() == ("", "")
 
 
 def last_line(text: str) -> str:
