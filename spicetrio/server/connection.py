@@ -80,9 +80,9 @@ class Connection:
         except* LinkError:
             logger.info("refused %s: %s", self.peer, self._reason)
         except* RemoteProtocolError:
-            logger.warning("ended the viewer at %s: %s", self.peer, self._reason)
+            logger.warning("ended %s: %s", self._viewer, self._reason)
         except* Exception:
-            logger.exception("ended the viewer at %s: a fault of ours", self.peer)
+            logger.exception("ended %s: a fault of ours", self._viewer)
 
     @contextmanager
     def watched(self, client: Client | None = None) -> Iterator[None]:
@@ -101,6 +101,11 @@ class Connection:
             self._reason = self._reason or cause or of_viewer or "the server ended it"
             raise
         self._reason = self._reason or "the viewer left"
+
+    @property
+    def _viewer(self) -> str:
+        """What the log calls it: several viewers may have one address."""
+        return repr(self._client) if self._client else f"the viewer at {self.peer}"
 
     def _tell(self, kind: EventKind) -> None:
         link, seconds = self._link, trio.current_time() - self._began

@@ -162,6 +162,7 @@ async def test_a_protocol_error_ends_the_viewer_or_the_connection_and_no_other(
 ) -> None:
     async with open_rig() as rig, open_viewer(rig.connect) as good, open_viewer(rig.connect) as bad:
         channel, other = await open_echo(bad, kind), await open_echo(good, kind)
+        ended = rig.server.clients.value[1]
         await channel.stream.send_all(data)
         assert await drain(channel) == []
         if kind == ChannelType.PORT:
@@ -173,8 +174,15 @@ async def test_a_protocol_error_ends_the_viewer_or_the_connection_and_no_other(
         await check_echo(other)
     warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warnings) == 1
+    assert warnings[0].startswith(f"ended {ended!r}: got ")
     assert "memory" in warnings[0]
-    assert "got" in warnings[0]
+
+
+async def test_the_message_that_is_wrong_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    async with open_rig() as rig, open_viewer(rig.connect) as viewer:
+        await viewer.main.stream.send_all(raw(3, 11, bytes(11)))
+        await viewer_ends(viewer)
+    assert "got a wrong Pong: got 11 bytes, expected 12" in caplog.text
 
 
 async def test_what_came_before_an_error_is_still_handled() -> None:
