@@ -26,7 +26,7 @@ from spicetrio.server.listeners import address, peer_of, prepare
 from spicetrio.server.security import Gatekeeper, KeyPool
 from spicetrio.server.settings import Settings, WhenFull
 from spicetrio.server.statistics import LoopWatch, Statistics
-from spicetrio.server.tickets import Ticket
+from spicetrio.server.tickets import Role, Ticket
 from spicetrio.server.turns import Turns, TurnStream
 from spicetrio.wire.enums import ChannelType
 from spicetrio.wire.errors import (
@@ -327,9 +327,11 @@ class BaseServer:
                 "got a connection id for a main channel, expected 0 as nothing was migrated here"
             )
         while len(self.clients.value) >= self.settings.max_viewers and not self._drains:
-            if self.settings.when_full is WhenFull.REFUSE:
+            # Who may only view ends nobody who controls.
+            giving_way = [one for one in self.clients.value if link.ticket.role in (Role.CONTROL, one.role)]
+            if self.settings.when_full is WhenFull.REFUSE or not giving_way:
                 raise LinkError(f"{self.settings.max_viewers} viewers are here already")
-            oldest = self.clients.value[0]
+            oldest = giving_way[0]
             oldest.end(f"a viewer at {link.peer} took over")
             await self.clients.wait_value(lambda clients, oldest=oldest: oldest not in clients)
         if self._drains:

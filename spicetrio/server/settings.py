@@ -20,7 +20,7 @@ class WhenFull(Enum):
     REFUSE = "refuse"
     """It is refused."""
     TAKE_OVER = "take-over"
-    """It is let in, and the viewer that came first is ended and told why."""
+    """It is let in, and the viewer that came first is ended and told why; who may only view ends none who controls."""
 
 
 SUPPORTED_COMPRESSION: Final = (ImageCompression.OFF, ImageCompression.LZ, ImageCompression.LZ4)

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from spicetrio import WhenFull
+from spicetrio import Role, Ticket, WhenFull
 from spicetrio.wire import base
 from spicetrio.wire.buffer import Message
 from spicetrio.wire.enums import ChannelType
@@ -73,6 +73,24 @@ async def test_who_takes_over_is_let_in_and_the_first_is_told_why() -> None:
             await drain(channel)
             here = [client.connection_id for client in rig.server.clients.value]
             assert here == [second.init.session_id, third.init.session_id]
+
+
+async def test_who_may_only_view_takes_over_from_nobody_who_controls() -> None:
+    tickets = (Ticket("owner's"), Ticket("guest's", Role.VIEW))
+    async with (
+        open_rig(max_viewers=2, when_full=WhenFull.TAKE_OVER, tickets=tickets) as rig,
+        open_viewer(rig.connect, password="owner's") as owner,
+        open_viewer(rig.connect, password="guest's"),
+        open_viewer(rig.connect, password="guest's") as guest,
+    ):
+        here = [client.connection_id for client in rig.server.clients.value]
+        assert here == [owner.init.session_id, guest.init.session_id]
+        async with open_viewer(rig.connect, password="owner's"), open_viewer(rig.connect, password="owner's"):
+            assert {client.role for client in rig.server.clients.value} == {Role.CONTROL}
+            with pytest.raises(RefusedError) as refused:
+                async with open_viewer(rig.connect, password="guest's"):
+                    pass
+            assert refused.value.code == 1
 
 
 async def test_of_many_that_take_over_at_once_the_last_is_there() -> None:
