@@ -1,0 +1,936 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""SPICE's QUIC image format, both ways.
+
+A picture is coded row by row without loss. A pixel is guessed from those to its left and above; what the guess is off
+by, the residual, becomes a rank (small residuals of either sign have small ranks), and ranks are written in one of
+several Golomb-Rice codes. Which one is learned for each channel and for each range of the rank to the left, the context.
+Where pixels repeat, the length of the run is written instead. The bytes follow from the pixels alone: there is no
+choice to make.
+
+The encoder finds the ranks of a whole row at a time, and where runs may begin, which leaves little to do for each
+pixel. The kernel is compiled where a C compiler is at hand, and then works without the GIL. Uncompiled it makes the
+same bytes, slowly.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+try:
+    import cython
+except ImportError:  # uncompiled, and Cython is not installed
+    from spicetrio.codecs import _cython as cython
+
+from spicetrio.codecs import quic_tables
+from spicetrio.codecs.buffers import readable
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+if cython.compiled:
+    from cython.cimports.cpython.bytearray import PyByteArray_FromStringAndSize
+    from cython.cimports.libc.string import memcpy
+
+COMPILED: Final[bool] = bool(cython.compiled)
+"""Whether this module runs as machine code."""
+
+_MAGIC = 0x43495551
+_VERSION = 0
+_HEADER = struct.Struct("<5I")
+_MOST_PIXELS = (1 << 29) - 1
+
+
+class QuicType(enum.IntEnum):
+    """What a picture's pixels are; the numbers are those of the format."""
+
+    GRAY = 1
+    RGB16 = 2
+    RGB24 = 3
+    RGB32 = 4
+    RGBA = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A picture taken out of its encoding."""
+
+    image_type: QuicType
+    """What the pixels are."""
+    width: int
+    """Pixels in a row."""
+    height: int
+    """Rows."""
+    stride: int
+    """Bytes in a row."""
+    pixels: bytes
+    """The rows, the top one first: 32-bit pixels as blue, green, red and alpha or 0, 24-bit ones as blue, green, red,
+    16-bit ones in the machine's order, five bits each."""
+
+
+_BYTES_PER_PIXEL: Final = {
+    QuicType.GRAY: 1,
+    QuicType.RGB16: 2,
+    QuicType.RGB24: 3,
+    QuicType.RGB32: 4,
+    QuicType.RGBA: 4,
+}
+
+_BUCKETS = cython.declare(cython.Py_ssize_t, 8)
+_PERIOD = cython.declare(cython.Py_ssize_t, quic_tables.PERIOD)
+_LAST_PERIOD = cython.declare(cython.Py_ssize_t, quic_tables.LAST_PERIOD)
+_LOW = cython.declare(cython.Py_ssize_t, 0 if sys.byteorder == "little" else 1)
+_PADDING = 32
+
+
+def encode(
+    pixels: Buffer,
+    *,
+    width: int,
+    height: int,
+    stride: int,
+    offset: int = 0,
+    image_type: QuicType,
+    limit: int | None = None,
+) -> bytes | None:
+    """Encode a picture, or a rectangle of a larger one.
+
+    Args:
+        pixels: the rows, in the layout `Decoded.pixels` has; the x byte of RGB32 and the x bit of RGB16 are left out
+        width: pixels in a row
+        height: rows
+        stride: bytes from one row to the next
+        offset: bytes before the first row, which is the top one
+        image_type: what the pixels are
+        limit: how many bytes would be too many
+
+    Returns:
+        The encoding, or None as soon as it is clear that it would have `limit` bytes or more.
+    """
+    image_type = QuicType(image_type)
+    view = readable(pixels)
+    row = width * _BYTES_PER_PIXEL[image_type]
+    if width < 1 or height < 1 or width * height > _MOST_PIXELS:
+        raise ValueError(f"the picture is {width}x{height}, expected 1 to {_MOST_PIXELS} pixels")
+    if stride < row or offset < 0:
+        raise ValueError(f"stride is {stride} at offset {offset}, expected at least {row}, nothing negative")
+    end = offset + (height - 1) * stride + row
+    if end > view.nbytes:
+        raise ValueError(f"the picture ends at byte {end}, but the buffer has {view.nbytes}")
+    layers: list[_Layer] = _layers(image_type, width)
+    per_row = sum(_most_bytes(layer.channels) for layer in layers) * width
+    room: cython.Py_ssize_t = _HEADER.size + per_row * height + 8
+    if limit is not None:
+        room = min(room, limit - 1)
+    if room < _HEADER.size:
+        return None
+
+    out = _scratch(room + per_row + 8)  # whether there was room is looked at after each row
+    out[: _HEADER.size] = _HEADER.pack(_MAGIC, _VERSION, image_type, width, height)
+    bits: _Bits = _Bits()
+    bits.data = _pointer(memoryview(out))
+    bits.position = 8 * _HEADER.size
+    colors: _Layer = layers[0]
+    alpha: _Layer = layers[len(layers) - 1]
+    two: cython.bint = len(layers) == 2
+    source: cython.p_uchar = _pointer(view)
+    at: cython.Py_ssize_t = offset
+    gap: cython.Py_ssize_t = stride
+    kind: cython.int = int(image_type)
+    y: cython.Py_ssize_t
+    rows: cython.Py_ssize_t = height
+    fits: cython.bint = True
+    with cython.nogil:
+        for y in range(rows):
+            _lift(kind, colors.width, source, at, colors.row, alpha.row)
+            _encode_row(colors, bits, y == 0)
+            if two:
+                _encode_row(alpha, bits, y == 0)
+            fits = ((bits.position + 63) >> 5 << 2) <= room
+            if not fits:
+                break
+            at += gap
+        if fits:
+            _put(bits, 0, -bits.position & 31)
+            _put(bits, 0, 32)
+    return bytes(memoryview(out)[: bits.position >> 3]) if fits else None
+
+
+def decode(data: Buffer) -> Decoded:
+    """Decode a picture; ValueError if the data is not one. What follows the picture is ignored.
+
+    A picture that repeats itself may have many thousand times as many bytes as its data.
+    """
+    view = readable(data)
+    if view.nbytes < _HEADER.size:
+        raise ValueError(f"the data has {view.nbytes} bytes, expected at least a header of {_HEADER.size}")
+    magic, version, number, width, height = _HEADER.unpack_from(view)
+    if magic != _MAGIC or version != _VERSION:
+        raise ValueError(f"magic {magic:#x} version {version:#x}, expected {_MAGIC:#x} and {_VERSION:#x}")
+    image_type = QuicType(number)
+    if width == 0 or height == 0 or width * height > _MOST_PIXELS:
+        raise ValueError(f"the picture is {width}x{height}, expected 1 to {_MOST_PIXELS} pixels")
+    # Each sample of the first row takes a bit, and so do those of later rows before the first run can begin.
+    if width + (height - 1) * min(width, 3) > 8 * (view.nbytes - _HEADER.size):
+        raise ValueError(f"{view.nbytes} bytes of data are too few for {width}x{height}")
+
+    stride = width * _BYTES_PER_PIXEL[image_type]
+    pixels = bytearray(stride * height)
+    padded = bytes(view) + bytes(_PADDING)
+    layers: list[_Layer] = _layers(image_type, width)
+    bits: _Bits = _Bits()
+    bits.data = _pointer(memoryview(padded))
+    bits.position = 8 * _HEADER.size
+    bits.end = view.nbytes // 4 * 32
+    colors: _Layer = layers[0]
+    alpha: _Layer = layers[len(layers) - 1]
+    two: cython.bint = len(layers) == 2
+    target: cython.p_uchar = _pointer(memoryview(pixels))
+    at: cython.Py_ssize_t = 0
+    gap: cython.Py_ssize_t = stride
+    kind: cython.int = int(image_type)
+    y: cython.Py_ssize_t
+    rows: cython.Py_ssize_t = height
+    fine: cython.bint = True
+    with cython.nogil:
+        for y in range(rows):
+            fine = _decode_row(colors, bits, y == 0) and (not two or _decode_row(alpha, bits, y == 0))
+            if not fine:
+                break
+            _lower(kind, colors.width, target, at, colors.row, alpha.row)
+            at += gap
+    if not fine or bits.position > bits.end:
+        raise ValueError("the data ends too early, a value is out of range, or a run is longer than its row")
+    return Decoded(image_type, width, height, stride, bytes(pixels))
+
+
+# Buffers
+
+
+def _scratch(size: int) -> bytearray:
+    """Return memory that holds anything."""
+    if not cython.compiled:
+        return bytearray(size)
+    memory: bytearray = PyByteArray_FromStringAndSize(cython.NULL, size)
+    return memory
+
+
+@cython.cfunc
+def _pointer(view: memoryview) -> cython.p_uchar:
+    """Return where the bytes are; good as long as what `view` shows is kept."""
+    if not cython.compiled:
+        return view
+    data: cython.const[cython.uchar][:] = view.cast("B")  # type: ignore[valid-type]
+    return cython.cast(cython.p_uchar, cython.address(data[0]))
+
+
+@cython.cfunc
+def _short_pointer(view: memoryview) -> cython.p_ushort:
+    if not cython.compiled:
+        return view
+    data: cython.ushort[:] = view
+    return cython.address(data[0])
+
+
+@cython.cfunc
+def _word_pointer(view: memoryview) -> cython.p_uint:
+    if not cython.compiled:
+        return view
+    data: cython.uint[:] = view
+    return cython.address(data[0])
+
+
+# Bits
+
+
+@cython.cclass
+class _Bits:
+    """A place in an encoding: 32-bit words, the lowest byte first, filled from their highest bit on."""
+
+    data: cython.p_uchar
+    position: cython.Py_ssize_t
+    """Bits before the place."""
+    end: cython.Py_ssize_t
+    """Bits there are to read."""
+    pending: cython.ulonglong
+    """The bits written last; those of a word that is not full are nowhere else."""
+
+    def __init__(self) -> None:
+        self.position = self.end = self.pending = 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _put(bits: _Bits, word: cython.ulonglong, length: cython.Py_ssize_t) -> cython.void:
+    """Write a word of up to 32 bits."""
+    count: cython.Py_ssize_t = (bits.position & 31) + length
+    at: cython.Py_ssize_t = bits.position >> 5 << 2
+    value: cython.ulonglong = (bits.pending << length) | word
+    if not cython.compiled:
+        value &= 0xFFFFFFFFFFFFFFFF
+    bits.pending = value
+    bits.position += length
+    value >>= count & 31  # if the word is full; if not, it is written again later
+    bits.data[at] = value & 0xFF
+    bits.data[at + 1] = (value >> 8) & 0xFF
+    bits.data[at + 2] = (value >> 16) & 0xFF
+    bits.data[at + 3] = (value >> 24) & 0xFF
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _next(data: cython.p_uchar, position: cython.Py_ssize_t) -> cython.ulonglong:
+    """Return at least the next 33 bits, from the highest bit on."""
+    at: cython.Py_ssize_t = position >> 5 << 2
+    high: cython.ulonglong = _word(data, at)
+    return _shifted((high << 32) | _word(data, at + 4), position & 31)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _word(data: cython.p_uchar, at: cython.Py_ssize_t) -> cython.uint:
+    value: cython.uint = data[at + 3]
+    value = value << 8 | data[at + 2]
+    value = value << 8 | data[at + 1]
+    return value << 8 | data[at]
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _shifted(value: cython.ulonglong, count: cython.Py_ssize_t) -> cython.ulonglong:
+    """Return the value without its highest `count` bits."""
+    if not cython.compiled:
+        return (value << count) & 0xFFFFFFFFFFFFFFFF
+    return value << count
+
+
+# Layers
+
+
+@cython.cclass
+class _Layer:
+    """Channels that are coded together, which are three colors or one of gray or alpha: rows, and what was learned.
+
+    Rows begin with a pixel of zeros. Pixels have four bytes (blue, green, red, nothing) or, for one channel, one.
+    """
+
+    channels: cython.Py_ssize_t
+    step: cython.Py_ssize_t
+    """Bytes of a pixel."""
+    width: cython.Py_ssize_t
+    """Pixels in a row."""
+    row: cython.p_uchar
+    above: cython.p_uchar
+    ranks: cython.p_uchar
+    """Of the pixels of this row; where there were runs, those left by earlier rows. The first is the context of what
+    follows, so it is that of the first pixel above."""
+    old_ranks: cython.p_uchar
+    """Of the row above; the decoder needs none."""
+    same: cython.p_uchar
+    """At each pixel whether it is like the one to its left."""
+    above_same: cython.p_uchar
+    starts: cython.p_uchar
+    """At each pixel whether a run may begin there."""
+
+    bits: cython.Py_ssize_t
+    """Of a value; also how many codes there are."""
+    codes: cython.p_uint
+    lengths: cython.p_ushort
+    short: cython.p_ushort
+    prefixes: cython.p_uchar
+    suffixes: cython.p_uchar
+    buckets: cython.p_uchar
+    best: cython.p_uchar
+    """The code for each bucket of each channel."""
+    counters: cython.p_uint
+    """For each bucket of each channel, bits that each code would have taken."""
+
+    random: cython.p_uint
+    seed: cython.Py_ssize_t
+    wait: cython.Py_ssize_t
+    """Pixels until the models are updated."""
+    period: cython.Py_ssize_t
+    period_left: cython.Py_ssize_t
+    triggers: cython.p_uint
+    run_orders: cython.p_uchar
+    run_state: cython.Py_ssize_t
+    memory: list[bytearray]
+
+    def __init__(self, channels: int, bits: int, width: int) -> None:
+        self.channels = channels
+        self.step = 4 if channels == 3 else 1
+        self.width = width
+        self.memory = []
+        row = (width + 1) * self.step
+        self.row, self.above = self.zeros(row), self.zeros(row)
+        self.ranks, self.old_ranks = self.zeros(row), self.zeros(row)
+        self.same, self.above_same, self.starts = self.zeros(width), self.zeros(width), self.zeros(width)
+        family = quic_tables.FAMILIES[bits]
+        self.bits = bits
+        self.codes = _word_pointer(memoryview(family.codes))
+        self.lengths = _short_pointer(memoryview(family.lengths))
+        self.short = _short_pointer(memoryview(family.short))
+        self.prefixes = _pointer(memoryview(family.prefixes))
+        self.suffixes = _pointer(memoryview(family.suffixes))
+        self.buckets = _pointer(memoryview(family.buckets))
+        self.best = self.zeros(_BUCKETS * channels)
+        for i in range(_BUCKETS * channels):
+            self.best[i] = bits - 1
+        counters = bytearray(4 * 8 * _BUCKETS * channels)
+        self.memory.append(counters)
+        self.counters = _word_pointer(memoryview(counters).cast("I"))
+        self.random = _word_pointer(memoryview(quic_tables.RANDOM))
+        self.seed = 255
+        self.wait = 0
+        self.period = 0
+        self.period_left = _PERIOD
+        self.triggers = _word_pointer(memoryview(quic_tables.TRIGGERS))
+        self.run_orders = _pointer(memoryview(quic_tables.RUN_ORDERS))
+        self.run_state = 0
+
+    @cython.cfunc
+    def zeros(self, size: cython.Py_ssize_t) -> cython.p_uchar:
+        """Return that many bytes, kept as long as the layer."""
+        memory = bytearray(size)
+        self.memory.append(memory)
+        return _pointer(memoryview(memory))
+
+
+def _layers(image_type: QuicType, width: int) -> list[_Layer]:
+    if image_type == QuicType.GRAY:
+        return [_Layer(1, 8, width)]
+    if image_type == QuicType.RGBA:
+        return [_Layer(3, 8, width), _Layer(1, 8, width)]
+    return [_Layer(3, 5 if image_type == QuicType.RGB16 else 8, width)]
+
+
+def _most_bytes(channels: int) -> int:
+    """Return what a pixel can take at most: its codes, and the end of a run before it."""
+    return (channels * quic_tables.LONGEST_CODE + max(quic_tables.RUN_ORDERS) + 2) // 8 + 1
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _lift(
+    kind: cython.int,
+    width: cython.Py_ssize_t,
+    source: cython.p_uchar,
+    at: cython.Py_ssize_t,
+    colors: cython.p_uchar,
+    alpha: cython.p_uchar,
+) -> cython.void:
+    """Bring a row of any type to where it is encoded from."""
+    i: cython.Py_ssize_t
+    value: cython.uint
+    if kind == 1:
+        for i in range(width):
+            colors[i + 1] = source[at + i]
+    elif kind == 2:
+        for i in range(width):
+            value = source[at + 2 * i + _LOW] | source[at + 2 * i + 1 - _LOW] << 8
+            colors[4 * i + 4] = value & 31
+            colors[4 * i + 5] = (value >> 5) & 31
+            colors[4 * i + 6] = (value >> 10) & 31
+    elif kind == 3:
+        for i in range(width):
+            colors[4 * i + 4] = source[at + 3 * i]
+            colors[4 * i + 5] = source[at + 3 * i + 1]
+            colors[4 * i + 6] = source[at + 3 * i + 2]
+    else:
+        for i in range(width):
+            colors[4 * i + 4] = source[at + 4 * i]
+            colors[4 * i + 5] = source[at + 4 * i + 1]
+            colors[4 * i + 6] = source[at + 4 * i + 2]
+        if kind == 5:
+            for i in range(width):
+                alpha[i + 1] = source[at + 4 * i + 3]
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _lower(
+    kind: cython.int,
+    width: cython.Py_ssize_t,
+    target: cython.p_uchar,
+    at: cython.Py_ssize_t,
+    colors: cython.p_uchar,
+    alpha: cython.p_uchar,
+) -> cython.void:
+    """Bring a decoded row to where its picture is."""
+    i: cython.Py_ssize_t
+    value: cython.uint
+    if kind == 1:
+        for i in range(width):
+            target[at + i] = colors[i + 1]
+    elif kind == 2:
+        for i in range(width):
+            value = colors[4 * i + 4] | colors[4 * i + 5] << 5 | colors[4 * i + 6] << 10
+            target[at + 2 * i + _LOW] = value & 0xFF
+            target[at + 2 * i + 1 - _LOW] = value >> 8
+    elif kind == 3:
+        for i in range(width):
+            target[at + 3 * i] = colors[4 * i + 4]
+            target[at + 3 * i + 1] = colors[4 * i + 5]
+            target[at + 3 * i + 2] = colors[4 * i + 6]
+    else:
+        for i in range(width):
+            target[at + 4 * i] = colors[4 * i + 4]
+            target[at + 4 * i + 1] = colors[4 * i + 5]
+            target[at + 4 * i + 2] = colors[4 * i + 6]
+        if kind == 5:
+            for i in range(width):
+                target[at + 4 * i + 3] = alpha[i + 1]
+
+
+# Rows
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _encode_row(layer: _Layer, bits: _Bits, first: cython.bint) -> cython.void:
+    if layer.channels == 3 and layer.bits == 8:
+        _find_ranks(layer, first, 4, 8)
+        _find_starts(layer, first, 4)
+    elif layer.channels == 3:
+        _find_ranks(layer, first, 4, 5)
+        _find_starts(layer, first, 4)
+    else:
+        _find_ranks(layer, first, 1, 8)
+        _find_starts(layer, first, 1)
+    _code_row(layer, bits, first, True)
+    layer.row, layer.above = layer.above, layer.row
+    layer.ranks, layer.old_ranks = layer.old_ranks, layer.ranks
+    layer.same, layer.above_same = layer.above_same, layer.same
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _decode_row(layer: _Layer, bits: _Bits, first: cython.bint) -> cython.bint:
+    """Decode a row; return whether that went well."""
+    k: cython.Py_ssize_t
+    layer.row, layer.above = layer.above, layer.row
+    for k in range(layer.step):
+        layer.ranks[k] = layer.ranks[layer.step + k]
+    return _code_row(layer, bits, first, False)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _find_ranks(
+    layer: _Layer, first: cython.bint, step: cython.Py_ssize_t, bits: cython.int
+) -> cython.void:
+    """Find the ranks of a row as if there were no runs."""
+    row: cython.p_uchar = layer.row
+    above: cython.p_uchar = layer.above
+    ranks: cython.p_uchar = layer.ranks
+    size: cython.Py_ssize_t = step * layer.width
+    back: cython.Py_ssize_t = 0
+    k: cython.Py_ssize_t
+    mask: cython.uchar = (1 << bits) - 1
+    residual: cython.uchar
+    if first:  # what is above counts as what is to the left
+        above = row
+        back = step
+    for k in range(step):
+        ranks[k] = layer.old_ranks[step + k]
+    for k in range(step):
+        residual = (row[step + k] - above[step + k - back]) & mask
+        ranks[step + k] = ((residual << 1) & mask) ^ (-(residual >> (bits - 1)) & mask)
+    for k in range(step, size):
+        residual = (row[step + k] - ((row[k] + above[step + k - back]) >> 1)) & mask
+        ranks[step + k] = ((residual << 1) & mask) ^ (-(residual >> (bits - 1)) & mask)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _find_starts(layer: _Layer, first: cython.bint, step: cython.Py_ssize_t) -> cython.void:
+    """Find where runs may begin: after two pixels that are the same, below two that are the same."""
+    row: cython.p_uchar = layer.row
+    same: cython.p_uchar = layer.same
+    above_same: cython.p_uchar = layer.above_same
+    starts: cython.p_uchar = layer.starts
+    i: cython.Py_ssize_t
+    for i in range(1, layer.width):
+        same[i] = _alike(row, i, i + 1, step)
+    if not first:
+        for i in range(3, layer.width):
+            starts[i] = same[i - 1] & above_same[i]
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _alike(row: cython.p_uchar, i: cython.Py_ssize_t, j: cython.Py_ssize_t, step: cython.Py_ssize_t) -> cython.bint:
+    """Return whether two pixels of a row are the same; 0 is the one before the row."""
+    if step == 1:
+        return row[i] == row[j]
+    if not cython.compiled:
+        return row[4 * i : 4 * i + 3] == row[4 * j : 4 * j + 3]
+    one: cython.uint = 0
+    other: cython.uint = 0
+    memcpy(cython.address(one), row + 4 * i, 4)
+    memcpy(cython.address(other), row + 4 * j, 4)
+    return one == other
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _code_row(layer: _Layer, bits: _Bits, first: cython.bint, encoding: cython.bint) -> cython.bint:
+    """Encode or decode a row, a period at a time; return whether that went well."""
+    i: cython.Py_ssize_t = 0
+    while layer.period < _LAST_PERIOD and layer.period_left <= layer.width - i:
+        if not _code_segment(layer, bits, i, i + layer.period_left, first, encoding):
+            return False
+        i += layer.period_left
+        layer.period += 1
+        layer.period_left = _PERIOD
+    if i < layer.width:
+        if layer.period < _LAST_PERIOD:
+            layer.period_left -= layer.width - i
+        return _code_segment(layer, bits, i, layer.width, first, encoding)
+    return True
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _code_segment(
+    layer: _Layer,
+    bits: _Bits,
+    i: cython.Py_ssize_t,
+    end: cython.Py_ssize_t,
+    first: cython.bint,
+    encoding: cython.bint,
+) -> cython.bint:
+    """Encode or decode a part of a row that is within a period; return whether that went well."""
+    begin: cython.Py_ssize_t
+    last: cython.Py_ssize_t
+    run: cython.Py_ssize_t
+    started: cython.Py_ssize_t = -1
+    stop: cython.Py_ssize_t = i + layer.wait
+    if i == 0:
+        if _code_pixels(layer, bits, 0, 1, -1, first, encoding) < 0:
+            return False
+        if layer.wait:
+            layer.wait -= 1
+        else:
+            layer.wait = _random_wait(layer)
+            _learn(layer, 0)
+        i = 1
+        stop = 1 + layer.wait
+    while True:
+        last = min(stop + 1, end)
+        i = _code_pixels(layer, bits, i, last, started, first, encoding)
+        if i < 0:
+            return False
+        if i < last:
+            layer.wait = stop - i
+            started = i
+            run = _encode_run(layer, bits, i, end) if encoding else _decode_run(layer, bits, i, end)
+            if run < 0:
+                return False
+            i += run
+            if i == end:
+                return True
+            stop = i + layer.wait
+        elif stop < end:
+            _learn(layer, stop)
+            stop = i + _random_wait(layer)
+        else:
+            layer.wait = stop - end
+            return True
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _random_wait(layer: _Layer) -> cython.Py_ssize_t:
+    layer.seed = (layer.seed + 1) & 255
+    return layer.random[layer.seed] & ((1 << layer.period) - 1)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _learn(layer: _Layer, i: cython.Py_ssize_t) -> cython.void:
+    """Update the models of all channels with pixel i."""
+    channel: cython.Py_ssize_t
+    model: cython.Py_ssize_t
+    code: cython.Py_ssize_t
+    best: cython.Py_ssize_t
+    lengths: cython.p_ushort = layer.lengths
+    counters: cython.p_uint = layer.counters
+    at: cython.Py_ssize_t
+    counter: cython.uint
+    least: cython.uint
+    for channel in range(layer.channels):
+        at = layer.step * i + channel
+        model = _BUCKETS * channel + layer.buckets[layer.ranks[at]]
+        at = 8 * layer.ranks[at + layer.step]
+        best = 0
+        least = 0xFFFFFFFF
+        for code in range(layer.bits - 1, -1, -1):
+            counter = counters[8 * model + code] + lengths[at + code]
+            counters[8 * model + code] = counter
+            if counter < least:
+                least = counter
+                best = code
+        layer.best[model] = best
+        if least > layer.triggers[layer.period]:
+            for code in range(layer.bits):
+                counters[8 * model + code] >>= 1
+
+
+# Pixels
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _code_pixels(
+    layer: _Layer,
+    bits: _Bits,
+    i: cython.Py_ssize_t,
+    end: cython.Py_ssize_t,
+    started: cython.Py_ssize_t,
+    first: cython.bint,
+    encoding: cython.bint,
+) -> cython.Py_ssize_t:
+    """Encode or decode pixels up to `end`, or until a run begins; return where that is, or -1 if the data is wrong.
+
+    A run that began at `started` does not begin there again.
+    """
+    if encoding:
+        if layer.channels == 3:
+            return _encode_pixels(layer, bits, i, end, started, 4)
+        return _encode_pixels(layer, bits, i, end, started, 1)
+    if layer.channels == 3:
+        if layer.bits == 8:
+            return _decode_pixels(layer, bits, i, end, started, first, 4, 8)
+        return _decode_pixels(layer, bits, i, end, started, first, 4, 5)
+    return _decode_pixels(layer, bits, i, end, started, first, 1, 8)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _encode_pixels(
+    layer: _Layer,
+    bits: _Bits,
+    i: cython.Py_ssize_t,
+    end: cython.Py_ssize_t,
+    started: cython.Py_ssize_t,
+    step: cython.Py_ssize_t,
+) -> cython.Py_ssize_t:
+    ranks: cython.p_uchar = layer.ranks
+    starts: cython.p_uchar = layer.starts
+    buckets: cython.p_uchar = layer.buckets
+    best: cython.p_uchar = layer.best
+    codes: cython.p_uint = layer.codes
+    blue: cython.ulonglong
+    green: cython.ulonglong
+    red: cython.ulonglong
+    word: cython.ulonglong
+    length: cython.Py_ssize_t
+    while i < end:
+        if starts[i] and i != started:
+            return i
+        if step == 1:
+            red = _code(codes, buckets, best, 0, ranks[i], ranks[i + 1])
+            _put(bits, red >> 5, red & 31)
+        else:
+            red = _code(codes, buckets, best, 2, ranks[4 * i + 2], ranks[4 * i + 6])
+            green = _code(codes, buckets, best, 1, ranks[4 * i + 1], ranks[4 * i + 5])
+            blue = _code(codes, buckets, best, 0, ranks[4 * i], ranks[4 * i + 4])
+            length = (red & 31) + (green & 31) + (blue & 31)
+            if length <= 32:
+                word = (red >> 5) << (green & 31) | green >> 5
+                _put(bits, word << (blue & 31) | blue >> 5, length)
+            else:
+                _put(bits, red >> 5, red & 31)
+                _put(bits, green >> 5, green & 31)
+                _put(bits, blue >> 5, blue & 31)
+        i += 1
+    return end
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _code(
+    codes: cython.p_uint,
+    buckets: cython.p_uchar,
+    best: cython.p_uchar,
+    channel: cython.Py_ssize_t,
+    context: cython.uchar,
+    rank: cython.uchar,
+) -> cython.uint:
+    """Return the bits of a rank times 32, plus how many they are."""
+    code: cython.Py_ssize_t = best[8 * channel + buckets[context]]
+    return codes[256 * code + rank]
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _decode_pixels(
+    layer: _Layer,
+    bits: _Bits,
+    i: cython.Py_ssize_t,
+    end: cython.Py_ssize_t,
+    started: cython.Py_ssize_t,
+    first: cython.bint,
+    step: cython.Py_ssize_t,
+    depth: cython.int,
+) -> cython.Py_ssize_t:
+    row: cython.p_uchar = layer.row
+    above: cython.p_uchar = layer.above
+    ranks: cython.p_uchar = layer.ranks
+    buckets: cython.p_uchar = layer.buckets
+    best: cython.p_uchar = layer.best
+    short: cython.p_ushort = layer.short
+    data: cython.p_uchar = bits.data
+    position: cython.Py_ssize_t = bits.position
+    window: cython.ulonglong
+    mask: cython.uint = (1 << depth) - 1
+    found: cython.uint
+    guess: cython.uint
+    code: cython.Py_ssize_t
+    channel: cython.Py_ssize_t
+    at: cython.Py_ssize_t
+    while i < end:
+        if i > 2 and not first and i != started and _alike(above, i, i + 1, step) and _alike(row, i - 1, i, step):
+            break
+        if position > bits.end:
+            return -1
+        window = _next(data, position)
+        for channel in range(2 if step == 4 else 0, -1, -1):
+            at = step * i + channel
+            code = best[8 * channel + buckets[ranks[at]]]
+            found = short[(code << 10) + (window >> 54)]
+            if found:
+                window = _shifted(window, found & 31)
+                position += found & 31
+            else:
+                found = _decode_long(layer, _next(data, position) >> 32, code)
+                position += found & 31
+                window = _next(data, position)
+            found >>= 5
+            if found > mask:
+                return -1
+            ranks[at + step] = found
+            if i == 0:
+                guess = above[step + channel]
+            elif first:
+                guess = row[at]
+            else:
+                guess = (row[at] + above[at + step]) >> 1
+            row[at + step] = (guess + ((found >> 1) ^ (-(found & 1) & mask))) & mask
+        i += 1
+    bits.position = position
+    return i
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _decode_long(layer: _Layer, window: cython.ulonglong, code: cython.Py_ssize_t) -> cython.uint:
+    """Return the value that the next 32 bits begin with, times 32, plus its length."""
+    prefix: cython.Py_ssize_t = layer.prefixes[code]
+    suffix: cython.Py_ssize_t = layer.suffixes[code]
+    zeros: cython.Py_ssize_t = 0
+    value: cython.uint
+    while zeros < prefix and not (window >> (31 - zeros)) & 1:
+        zeros += 1
+    if zeros < prefix:
+        value = zeros << code | (window >> (31 - zeros - code)) & ((1 << code) - 1)
+        return value << 5 | (zeros + 1 + code)
+    value = (prefix << code) + ((window >> (32 - prefix - suffix)) & ((1 << suffix) - 1))
+    return value << 5 | (prefix + suffix)
+
+
+# Runs
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _encode_run(
+    layer: _Layer, bits: _Bits, i: cython.Py_ssize_t, end: cython.Py_ssize_t
+) -> cython.Py_ssize_t:
+    """Encode how many pixels from i on repeat the one before, which may be none; return how many."""
+    same: cython.p_uchar = layer.same
+    begin: cython.Py_ssize_t = layer.step * (i + 1)
+    left: cython.Py_ssize_t
+    order: cython.Py_ssize_t = layer.run_orders[layer.run_state]
+    run: cython.Py_ssize_t = 0
+    while i + run < end and same[i + run]:
+        run += 1
+    if not cython.compiled:
+        layer.ranks[begin : begin + layer.step * run] = layer.old_ranks[begin : begin + layer.step * run]
+    else:
+        memcpy(layer.ranks + begin, layer.old_ranks + begin, layer.step * run)
+    left = run
+    while left >> order:
+        _put(bits, 1, 1)
+        left -= 1 << order
+        layer.run_state = min(layer.run_state + 1, 31)
+        order = layer.run_orders[layer.run_state]
+    _put(bits, left, order + 1)
+    layer.run_state = max(layer.run_state - 1, 0)
+    return run
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _decode_run(
+    layer: _Layer, bits: _Bits, i: cython.Py_ssize_t, end: cython.Py_ssize_t
+) -> cython.Py_ssize_t:
+    """Repeat the pixel before i as often as the data says; return how often, or -1 if the data is wrong."""
+    run: cython.Py_ssize_t = 0
+    order: cython.Py_ssize_t = layer.run_orders[layer.run_state]
+    at: cython.Py_ssize_t
+    window: cython.ulonglong = _next(bits.data, bits.position)
+    while window >> 63:
+        run += 1 << order
+        bits.position += 1
+        if run > end - i or bits.position > bits.end:
+            return -1
+        layer.run_state = min(layer.run_state + 1, 31)
+        order = layer.run_orders[layer.run_state]
+        window = _next(bits.data, bits.position)
+    run += (window >> (63 - order)) & ((1 << order) - 1)
+    bits.position += order + 1
+    if run > end - i or bits.position > bits.end:
+        return -1
+    layer.run_state = max(layer.run_state - 1, 0)
+    for at in range(layer.step * (i + 1), layer.step * (i + 1 + run)):
+        layer.row[at] = layer.row[at - layer.step]
+    return run
