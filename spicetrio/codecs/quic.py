@@ -17,6 +17,7 @@ from __future__ import annotations
 import enum
 import struct
 import sys
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 if cython.compiled:
     from cython.cimports.cpython.bytearray import PyByteArray_FromStringAndSize
-    from cython.cimports.libc.string import memcpy
+    from cython.cimports.cpython.bytes import PyBytes_FromStringAndSize
+    from cython.cimports.libc.string import memchr, memcpy, memset
 
 COMPILED: Final[bool] = bool(cython.compiled)
 """Whether this module runs as machine code."""
@@ -82,8 +84,11 @@ _BYTES_PER_PIXEL: Final = {
 _BUCKETS = cython.declare(cython.Py_ssize_t, 8)
 _PERIOD = cython.declare(cython.Py_ssize_t, quic_tables.PERIOD)
 _LAST_PERIOD = cython.declare(cython.Py_ssize_t, quic_tables.LAST_PERIOD)
-_LOW = cython.declare(cython.Py_ssize_t, 0 if sys.byteorder == "little" else 1)
-_PADDING = 32
+_LITTLE = sys.byteorder == "little"
+_LOW = cython.declare(cython.Py_ssize_t, 0 if _LITTLE else 1)
+_COLORS = cython.declare(cython.uint, int.from_bytes(b"\xff\xff\xff\x00", sys.byteorder))
+_PADDING = 8
+"""Words of zeros after those to decode: more than a pixel can take, for the end is looked for before each pixel."""
 
 
 def encode(
@@ -128,11 +133,10 @@ def encode(
     if room < _HEADER.size:
         return None
 
-    out = _scratch(room + per_row + 8)  # whether there was room is looked at after each row
-    out[: _HEADER.size] = _HEADER.pack(_MAGIC, _VERSION, image_type, width, height)
-    bits: _Bits = _Bits()
-    bits.data = _pointer(memoryview(out))
-    bits.position = 8 * _HEADER.size
+    words = memoryview(_scratch((room + per_row + 16) & ~3)).cast("I")  # if there was room is known after each row
+    bits: _Bits = _Bits(words)
+    for value in (_MAGIC, _VERSION, image_type, width, height):
+        _put(bits, value, 32)
     colors: _Layer = layers[0]
     alpha: _Layer = layers[len(layers) - 1]
     two: cython.bint = len(layers) == 2
@@ -156,7 +160,10 @@ def encode(
         if fits:
             _put(bits, 0, -bits.position & 31)
             _put(bits, 0, 32)
-    return bytes(memoryview(out)[: bits.position >> 3]) if fits else None
+    if not fits:
+        return None
+    written = words[: bits.position >> 5]
+    return written.tobytes() if _LITTLE else _swapped(written).tobytes()
 
 
 def decode(data: Buffer) -> Decoded:
@@ -178,13 +185,14 @@ def decode(data: Buffer) -> Decoded:
         raise ValueError(f"{view.nbytes} bytes of data are too few for {width}x{height}")
 
     stride = width * _BYTES_PER_PIXEL[image_type]
-    pixels = bytearray(stride * height)
-    padded = bytes(view) + bytes(_PADDING)
-    layers: list[_Layer] = _layers(image_type, width)
-    bits: _Bits = _Bits()
-    bits.data = _pointer(memoryview(padded))
+    pixels = _result(stride * height)
+    words = array("I", bytes(view[: view.nbytes & ~3]) + bytes(4 * _PADDING))
+    if not _LITTLE:
+        words.byteswap()
+    bits: _Bits = _Bits(memoryview(words))
     bits.position = 8 * _HEADER.size
-    bits.end = view.nbytes // 4 * 32
+    bits.end = 32 * (len(words) - _PADDING)
+    layers: list[_Layer] = _layers(image_type, width)
     colors: _Layer = layers[0]
     alpha: _Layer = layers[len(layers) - 1]
     two: cython.bint = len(layers) == 2
@@ -218,6 +226,21 @@ def _scratch(size: int) -> bytearray:
     return memory
 
 
+def _result(size: int) -> bytes | bytearray:
+    """Return memory that holds anything, which `bytes` need not copy if it is compiled."""
+    if not cython.compiled:
+        return bytearray(size)
+    memory: bytes = PyBytes_FromStringAndSize(cython.NULL, size)
+    return memory
+
+
+def _swapped(words: memoryview) -> array[int]:
+    """Return words with their bytes in the other order."""
+    other = array("I", words)
+    other.byteswap()
+    return other
+
+
 @cython.cfunc
 def _pointer(view: memoryview) -> cython.p_uchar:
     """Return where the bytes are; good as long as what `view` shows is kept."""
@@ -248,9 +271,9 @@ def _word_pointer(view: memoryview) -> cython.p_uint:
 
 @cython.cclass
 class _Bits:
-    """A place in an encoding: 32-bit words, the lowest byte first, filled from their highest bit on."""
+    """A place in an encoding: words, filled from their highest bit on."""
 
-    data: cython.p_uchar
+    words: cython.p_uint
     position: cython.Py_ssize_t
     """Bits before the place."""
     end: cython.Py_ssize_t
@@ -258,7 +281,8 @@ class _Bits:
     pending: cython.ulonglong
     """The bits written last; those of a word that is not full are nowhere else."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: memoryview) -> None:
+        self.words = _word_pointer(words)
         self.position = self.end = self.pending = 0
 
 
@@ -268,40 +292,25 @@ class _Bits:
 @cython.exceptval(check=False)
 def _put(bits: _Bits, word: cython.ulonglong, length: cython.Py_ssize_t) -> cython.void:
     """Write a word of up to 32 bits."""
-    count: cython.Py_ssize_t = (bits.position & 31) + length
-    at: cython.Py_ssize_t = bits.position >> 5 << 2
-    value: cython.ulonglong = (bits.pending << length) | word
+    position: cython.Py_ssize_t = bits.position
+    pending: cython.ulonglong = (bits.pending << length) | word
+    last: cython.ulonglong = pending >> ((position + length) & 31)
     if not cython.compiled:
-        value &= 0xFFFFFFFFFFFFFFFF
-    bits.pending = value
-    bits.position += length
-    value >>= count & 31  # if the word is full; if not, it is written again later
-    bits.data[at] = value & 0xFF
-    bits.data[at + 1] = (value >> 8) & 0xFF
-    bits.data[at + 2] = (value >> 16) & 0xFF
-    bits.data[at + 3] = (value >> 24) & 0xFF
+        pending &= 0xFFFFFFFF
+        last &= 0xFFFFFFFF
+    bits.words[position >> 5] = last  # once more later if it is not full yet
+    bits.pending = pending
+    bits.position = position + length
 
 
 @cython.cfunc
 @cython.nogil
 @cython.inline
 @cython.exceptval(check=False)
-def _next(data: cython.p_uchar, position: cython.Py_ssize_t) -> cython.ulonglong:
+def _next(words: cython.p_uint, position: cython.Py_ssize_t) -> cython.ulonglong:
     """Return at least the next 33 bits, from the highest bit on."""
-    at: cython.Py_ssize_t = position >> 5 << 2
-    high: cython.ulonglong = _word(data, at)
-    return _shifted((high << 32) | _word(data, at + 4), position & 31)
-
-
-@cython.cfunc
-@cython.nogil
-@cython.inline
-@cython.exceptval(check=False)
-def _word(data: cython.p_uchar, at: cython.Py_ssize_t) -> cython.uint:
-    value: cython.uint = data[at + 3]
-    value = value << 8 | data[at + 2]
-    value = value << 8 | data[at + 1]
-    return value << 8 | data[at]
+    high: cython.ulonglong = words[position >> 5]
+    return _shifted((high << 32) | words[(position >> 5) + 1], position & 31)
 
 
 @cython.cfunc
@@ -322,7 +331,7 @@ def _shifted(value: cython.ulonglong, count: cython.Py_ssize_t) -> cython.ulongl
 class _Layer:
     """Channels that are coded together, which are three colors or one of gray or alpha: rows, and what was learned.
 
-    Rows begin with a pixel of zeros. Pixels have four bytes (blue, green, red, nothing) or, for one channel, one.
+    A row begins with a pixel that stands left of the first one and is like the one above that. Pixels have four bytes (blue, green, red, nothing) or, for one channel, one.
     """
 
     channels: cython.Py_ssize_t
@@ -351,8 +360,9 @@ class _Layer:
     prefixes: cython.p_uchar
     suffixes: cython.p_uchar
     buckets: cython.p_uchar
+    bounds: cython.p_ushort
     best: cython.p_uchar
-    """The code for each bucket of each channel."""
+    """The code for each context of each channel."""
     counters: cython.p_uint
     """For each bucket of each channel, bits that each code would have taken."""
 
@@ -384,8 +394,9 @@ class _Layer:
         self.prefixes = _pointer(memoryview(family.prefixes))
         self.suffixes = _pointer(memoryview(family.suffixes))
         self.buckets = _pointer(memoryview(family.buckets))
-        self.best = self.zeros(_BUCKETS * channels)
-        for i in range(_BUCKETS * channels):
+        self.bounds = _short_pointer(memoryview(family.bounds))
+        self.best = self.zeros(256 * channels)
+        for i in range(256 * channels):
             self.best[i] = bits - 1
         counters = bytearray(4 * 8 * _BUCKETS * channels)
         self.memory.append(counters)
@@ -450,9 +461,7 @@ def _lift(
             colors[4 * i + 6] = source[at + 3 * i + 2]
     else:
         for i in range(width):
-            colors[4 * i + 4] = source[at + 4 * i]
-            colors[4 * i + 5] = source[at + 4 * i + 1]
-            colors[4 * i + 6] = source[at + 4 * i + 2]
+            _copy_word(colors, 4 * i + 4, source, at + 4 * i)
         if kind == 5:
             for i in range(width):
                 alpha[i + 1] = source[at + 4 * i + 3]
@@ -487,12 +496,27 @@ def _lower(
             target[at + 3 * i + 2] = colors[4 * i + 6]
     else:
         for i in range(width):
-            target[at + 4 * i] = colors[4 * i + 4]
-            target[at + 4 * i + 1] = colors[4 * i + 5]
-            target[at + 4 * i + 2] = colors[4 * i + 6]
+            _copy_word(target, at + 4 * i, colors, 4 * i + 4)
         if kind == 5:
             for i in range(width):
                 target[at + 4 * i + 3] = alpha[i + 1]
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _copy_word(
+    target: cython.p_uchar, to: cython.Py_ssize_t, source: cython.p_uchar, at: cython.Py_ssize_t
+) -> cython.void:
+    """Copy a pixel of three colors and put zero beside them."""
+    if not cython.compiled:
+        target[to : to + 4] = bytes(source[at : at + 3]) + b"\0"
+        return
+    value: cython.uint = 0
+    memcpy(cython.address(value), source + at, 4)
+    value &= _COLORS
+    memcpy(target + to, cython.address(value), 4)
 
 
 # Rows
@@ -504,13 +528,13 @@ def _lower(
 def _encode_row(layer: _Layer, bits: _Bits, first: cython.bint) -> cython.void:
     if layer.channels == 3 and layer.bits == 8:
         _find_ranks(layer, first, 4, 8)
-        _find_starts(layer, first, 4)
+        _find_starts(layer, 4)
     elif layer.channels == 3:
         _find_ranks(layer, first, 4, 5)
-        _find_starts(layer, first, 4)
+        _find_starts(layer, 4)
     else:
         _find_ranks(layer, first, 1, 8)
-        _find_starts(layer, first, 1)
+        _find_starts(layer, 1)
     _code_row(layer, bits, first, True)
     layer.row, layer.above = layer.above, layer.row
     layer.ranks, layer.old_ranks = layer.old_ranks, layer.ranks
@@ -525,6 +549,7 @@ def _decode_row(layer: _Layer, bits: _Bits, first: cython.bint) -> cython.bint:
     k: cython.Py_ssize_t
     layer.row, layer.above = layer.above, layer.row
     for k in range(layer.step):
+        layer.row[k] = layer.above[layer.step + k]
         layer.ranks[k] = layer.ranks[layer.step + k]
     return _code_row(layer, bits, first, False)
 
@@ -538,22 +563,16 @@ def _find_ranks(
 ) -> cython.void:
     """Find the ranks of a row as if there were no runs."""
     row: cython.p_uchar = layer.row
-    above: cython.p_uchar = layer.above
+    above: cython.p_uchar = row if first else layer.above  # in the first row the left pixel is the guess
+    back: cython.Py_ssize_t = step if first else 0
     ranks: cython.p_uchar = layer.ranks
-    size: cython.Py_ssize_t = step * layer.width
-    back: cython.Py_ssize_t = 0
     k: cython.Py_ssize_t
     mask: cython.uchar = (1 << bits) - 1
     residual: cython.uchar
-    if first:  # what is above counts as what is to the left
-        above = row
-        back = step
     for k in range(step):
+        row[k] = layer.above[step + k]
         ranks[k] = layer.old_ranks[step + k]
-    for k in range(step):
-        residual = (row[step + k] - above[step + k - back]) & mask
-        ranks[step + k] = ((residual << 1) & mask) ^ (-(residual >> (bits - 1)) & mask)
-    for k in range(step, size):
+    for k in range(step * layer.width):
         residual = (row[step + k] - ((row[k] + above[step + k - back]) >> 1)) & mask
         ranks[step + k] = ((residual << 1) & mask) ^ (-(residual >> (bits - 1)) & mask)
 
@@ -562,7 +581,7 @@ def _find_ranks(
 @cython.nogil
 @cython.inline
 @cython.exceptval(check=False)
-def _find_starts(layer: _Layer, first: cython.bint, step: cython.Py_ssize_t) -> cython.void:
+def _find_starts(layer: _Layer, step: cython.Py_ssize_t) -> cython.void:
     """Find where runs may begin: after two pixels that are the same, below two that are the same."""
     row: cython.p_uchar = layer.row
     same: cython.p_uchar = layer.same
@@ -571,9 +590,8 @@ def _find_starts(layer: _Layer, first: cython.bint, step: cython.Py_ssize_t) -> 
     i: cython.Py_ssize_t
     for i in range(1, layer.width):
         same[i] = _alike(row, i, i + 1, step)
-    if not first:
-        for i in range(3, layer.width):
-            starts[i] = same[i - 1] & above_same[i]
+    for i in range(3, layer.width):
+        starts[i] = same[i - 1] & above_same[i]
 
 
 @cython.cfunc
@@ -624,13 +642,12 @@ def _code_segment(
     encoding: cython.bint,
 ) -> cython.bint:
     """Encode or decode a part of a row that is within a period; return whether that went well."""
-    begin: cython.Py_ssize_t
     last: cython.Py_ssize_t
     run: cython.Py_ssize_t
-    started: cython.Py_ssize_t = -1
+    lowest: cython.Py_ssize_t = end if first else 3
     stop: cython.Py_ssize_t = i + layer.wait
     if i == 0:
-        if _code_pixels(layer, bits, 0, 1, -1, first, encoding) < 0:
+        if _code_pixels(layer, bits, 0, 1, lowest, first, encoding) < 0:
             return False
         if layer.wait:
             layer.wait -= 1
@@ -641,12 +658,12 @@ def _code_segment(
         stop = 1 + layer.wait
     while True:
         last = min(stop + 1, end)
-        i = _code_pixels(layer, bits, i, last, started, first, encoding)
+        i = _code_pixels(layer, bits, i, last, lowest, first, encoding)
         if i < 0:
             return False
         if i < last:
             layer.wait = stop - i
-            started = i
+            lowest = i + 1
             run = _encode_run(layer, bits, i, end) if encoding else _decode_run(layer, bits, i, end)
             if run < 0:
                 return False
@@ -677,30 +694,31 @@ def _random_wait(layer: _Layer) -> cython.Py_ssize_t:
 def _learn(layer: _Layer, i: cython.Py_ssize_t) -> cython.void:
     """Update the models of all channels with pixel i."""
     channel: cython.Py_ssize_t
-    model: cython.Py_ssize_t
+    context: cython.Py_ssize_t
     code: cython.Py_ssize_t
     best: cython.Py_ssize_t
-    lengths: cython.p_ushort = layer.lengths
-    counters: cython.p_uint = layer.counters
-    at: cython.Py_ssize_t
     counter: cython.uint
     least: cython.uint
+    model: cython.Py_ssize_t
+    at: cython.Py_ssize_t
     for channel in range(layer.channels):
-        at = layer.step * i + channel
-        model = _BUCKETS * channel + layer.buckets[layer.ranks[at]]
-        at = 8 * layer.ranks[at + layer.step]
+        context = layer.ranks[layer.step * i + channel]
+        at = 8 * layer.ranks[layer.step * (i + 1) + channel]
+        model = 8 * (_BUCKETS * channel + layer.buckets[context])
         best = 0
         least = 0xFFFFFFFF
         for code in range(layer.bits - 1, -1, -1):
-            counter = counters[8 * model + code] + lengths[at + code]
-            counters[8 * model + code] = counter
+            counter = layer.counters[model + code] + layer.lengths[at + code]
+            layer.counters[model + code] = counter
             if counter < least:
                 least = counter
                 best = code
-        layer.best[model] = best
+        if layer.best[256 * channel + context] != best:
+            for at in range(layer.bounds[layer.buckets[context]], layer.bounds[layer.buckets[context] + 1]):
+                layer.best[256 * channel + at] = best
         if least > layer.triggers[layer.period]:
             for code in range(layer.bits):
-                counters[8 * model + code] >>= 1
+                layer.counters[model + code] >>= 1
 
 
 # Pixels
@@ -715,23 +733,23 @@ def _code_pixels(
     bits: _Bits,
     i: cython.Py_ssize_t,
     end: cython.Py_ssize_t,
-    started: cython.Py_ssize_t,
+    lowest: cython.Py_ssize_t,
     first: cython.bint,
     encoding: cython.bint,
 ) -> cython.Py_ssize_t:
     """Encode or decode pixels up to `end`, or until a run begins; return where that is, or -1 if the data is wrong.
 
-    A run that began at `started` does not begin there again.
+    Runs begin at `lowest` or later.
     """
     if encoding:
         if layer.channels == 3:
-            return _encode_pixels(layer, bits, i, end, started, 4)
-        return _encode_pixels(layer, bits, i, end, started, 1)
+            return _encode_pixels(layer, bits, i, end, lowest, 4)
+        return _encode_pixels(layer, bits, i, end, lowest, 1)
     if layer.channels == 3:
         if layer.bits == 8:
-            return _decode_pixels(layer, bits, i, end, started, first, 4, 8)
-        return _decode_pixels(layer, bits, i, end, started, first, 4, 5)
-    return _decode_pixels(layer, bits, i, end, started, first, 1, 8)
+            return _decode_pixels(layer, bits, i, end, lowest, first, 4, 8)
+        return _decode_pixels(layer, bits, i, end, lowest, first, 4, 5)
+    return _decode_pixels(layer, bits, i, end, lowest, first, 1, 8)
 
 
 @cython.cfunc
@@ -743,12 +761,11 @@ def _encode_pixels(
     bits: _Bits,
     i: cython.Py_ssize_t,
     end: cython.Py_ssize_t,
-    started: cython.Py_ssize_t,
+    lowest: cython.Py_ssize_t,
     step: cython.Py_ssize_t,
 ) -> cython.Py_ssize_t:
     ranks: cython.p_uchar = layer.ranks
     starts: cython.p_uchar = layer.starts
-    buckets: cython.p_uchar = layer.buckets
     best: cython.p_uchar = layer.best
     codes: cython.p_uint = layer.codes
     blue: cython.ulonglong
@@ -757,15 +774,15 @@ def _encode_pixels(
     word: cython.ulonglong
     length: cython.Py_ssize_t
     while i < end:
-        if starts[i] and i != started:
+        if starts[i] and i >= lowest:
             return i
         if step == 1:
-            red = _code(codes, buckets, best, 0, ranks[i], ranks[i + 1])
+            red = _code(codes, best, 0, ranks[i], ranks[i + 1])
             _put(bits, red >> 5, red & 31)
         else:
-            red = _code(codes, buckets, best, 2, ranks[4 * i + 2], ranks[4 * i + 6])
-            green = _code(codes, buckets, best, 1, ranks[4 * i + 1], ranks[4 * i + 5])
-            blue = _code(codes, buckets, best, 0, ranks[4 * i], ranks[4 * i + 4])
+            red = _code(codes, best, 2, ranks[4 * i + 2], ranks[4 * i + 6])
+            green = _code(codes, best, 1, ranks[4 * i + 1], ranks[4 * i + 5])
+            blue = _code(codes, best, 0, ranks[4 * i], ranks[4 * i + 4])
             length = (red & 31) + (green & 31) + (blue & 31)
             if length <= 32:
                 word = (red >> 5) << (green & 31) | green >> 5
@@ -784,14 +801,13 @@ def _encode_pixels(
 @cython.exceptval(check=False)
 def _code(
     codes: cython.p_uint,
-    buckets: cython.p_uchar,
     best: cython.p_uchar,
     channel: cython.Py_ssize_t,
     context: cython.uchar,
     rank: cython.uchar,
 ) -> cython.uint:
     """Return the bits of a rank times 32, plus how many they are."""
-    code: cython.Py_ssize_t = best[8 * channel + buckets[context]]
+    code: cython.Py_ssize_t = best[256 * channel + context]
     return codes[256 * code + rank]
 
 
@@ -804,7 +820,7 @@ def _decode_pixels(
     bits: _Bits,
     i: cython.Py_ssize_t,
     end: cython.Py_ssize_t,
-    started: cython.Py_ssize_t,
+    lowest: cython.Py_ssize_t,
     first: cython.bint,
     step: cython.Py_ssize_t,
     depth: cython.int,
@@ -812,46 +828,44 @@ def _decode_pixels(
     row: cython.p_uchar = layer.row
     above: cython.p_uchar = layer.above
     ranks: cython.p_uchar = layer.ranks
-    buckets: cython.p_uchar = layer.buckets
     best: cython.p_uchar = layer.best
     short: cython.p_ushort = layer.short
-    data: cython.p_uchar = bits.data
+    words: cython.p_uint = bits.words
     position: cython.Py_ssize_t = bits.position
+    end_position: cython.Py_ssize_t = bits.end
+    back: cython.Py_ssize_t = 0
     window: cython.ulonglong
     mask: cython.uint = (1 << depth) - 1
     found: cython.uint
-    guess: cython.uint
     code: cython.Py_ssize_t
     channel: cython.Py_ssize_t
     at: cython.Py_ssize_t
+    if first:
+        above = row
+        back = step
     while i < end:
-        if i > 2 and not first and i != started and _alike(above, i, i + 1, step) and _alike(row, i - 1, i, step):
+        if i >= lowest and _alike(above, i, i + 1, step) and _alike(row, i - 1, i, step):
             break
-        if position > bits.end:
+        if position > end_position:
             return -1
-        window = _next(data, position)
+        window = _next(words, position)
         for channel in range(2 if step == 4 else 0, -1, -1):
             at = step * i + channel
-            code = best[8 * channel + buckets[ranks[at]]]
+            code = best[256 * channel + ranks[at]]
             found = short[(code << 10) + (window >> 54)]
             if found:
                 window = _shifted(window, found & 31)
                 position += found & 31
             else:
-                found = _decode_long(layer, _next(data, position) >> 32, code)
+                found = _decode_long(layer, _next(words, position) >> 32, code)
                 position += found & 31
-                window = _next(data, position)
+                window = _next(words, position)
             found >>= 5
             if found > mask:
                 return -1
             ranks[at + step] = found
-            if i == 0:
-                guess = above[step + channel]
-            elif first:
-                guess = row[at]
-            else:
-                guess = (row[at] + above[at + step]) >> 1
-            row[at + step] = (guess + ((found >> 1) ^ (-(found & 1) & mask))) & mask
+            found = (found >> 1) ^ (-(found & 1) & mask)
+            row[at + step] = (found + ((row[at] + above[at + step - back]) >> 1)) & mask
         i += 1
     bits.position = position
     return i
@@ -886,15 +900,18 @@ def _encode_run(
 ) -> cython.Py_ssize_t:
     """Encode how many pixels from i on repeat the one before, which may be none; return how many."""
     same: cython.p_uchar = layer.same
+    other: cython.p_uchar
     begin: cython.Py_ssize_t = layer.step * (i + 1)
     left: cython.Py_ssize_t
     order: cython.Py_ssize_t = layer.run_orders[layer.run_state]
     run: cython.Py_ssize_t = 0
-    while i + run < end and same[i + run]:
-        run += 1
     if not cython.compiled:
+        while i + run < end and same[i + run]:
+            run += 1
         layer.ranks[begin : begin + layer.step * run] = layer.old_ranks[begin : begin + layer.step * run]
     else:
+        other = cython.cast(cython.p_uchar, memchr(same + i, 0, end - i))
+        run = other - (same + i) if other != cython.NULL else end - i
         memcpy(layer.ranks + begin, layer.old_ranks + begin, layer.step * run)
     left = run
     while left >> order:
@@ -916,8 +933,7 @@ def _decode_run(
     """Repeat the pixel before i as often as the data says; return how often, or -1 if the data is wrong."""
     run: cython.Py_ssize_t = 0
     order: cython.Py_ssize_t = layer.run_orders[layer.run_state]
-    at: cython.Py_ssize_t
-    window: cython.ulonglong = _next(bits.data, bits.position)
+    window: cython.ulonglong = _next(bits.words, bits.position)
     while window >> 63:
         run += 1 << order
         bits.position += 1
@@ -925,12 +941,29 @@ def _decode_run(
             return -1
         layer.run_state = min(layer.run_state + 1, 31)
         order = layer.run_orders[layer.run_state]
-        window = _next(bits.data, bits.position)
+        window = _next(bits.words, bits.position)
     run += (window >> (63 - order)) & ((1 << order) - 1)
     bits.position += order + 1
     if run > end - i or bits.position > bits.end:
         return -1
     layer.run_state = max(layer.run_state - 1, 0)
-    for at in range(layer.step * (i + 1), layer.step * (i + 1 + run)):
-        layer.row[at] = layer.row[at - layer.step]
+    _repeat(layer.row, layer.step, i, run)
     return run
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _repeat(row: cython.p_uchar, step: cython.Py_ssize_t, i: cython.Py_ssize_t, run: cython.Py_ssize_t) -> cython.void:
+    """Copy the pixel before i to `run` places from there on."""
+    if not cython.compiled:
+        row[step * (i + 1) : step * (i + 1 + run)] = bytes(row[step * i : step * (i + 1)]) * run
+    elif step == 1:
+        memset(row + i + 1, row[i], run)
+    else:
+        at: cython.Py_ssize_t
+        value: cython.uint = 0
+        memcpy(cython.address(value), row + 4 * i, 4)
+        for at in range(i + 1, i + 1 + run):
+            memcpy(row + 4 * at, cython.address(value), 4)

@@ -40,8 +40,10 @@ class Family:
     """At l: how many zeros tell that a value follows without code."""
     suffixes: array[int]
     """At l: how many bits it has then."""
-    buckets: bytes
+    buckets: array[int]
     """At a context: the bucket it is in."""
+    bounds: array[int]
+    """At a bucket: its first context; after the last one, the end."""
 
 
 def _family(bits: int) -> Family:
@@ -70,20 +72,10 @@ def _family(bits: int) -> Family:
                 alike = 1 << PEEK_BITS - length
                 first = (code << PEEK_BITS) + word * alike
                 short[first : first + alike] = array("H", [value << 5 | length]) * alike
-    return Family(bits, codes, lengths, short, prefixes, suffixes, _buckets(levels))
-
-
-def _buckets(levels: int) -> bytes:
-    """Return the bucket of each context: they hold 1, 2, 4 and so on, and the last one what would not fill another."""
-    buckets = bytearray()
-    size = 1
-    number = 0
-    while len(buckets) < levels:
-        rest = levels - len(buckets)
-        buckets += bytes([number]) * (size if size + 2 * size <= rest else rest)
-        size *= 2
-        number += 1
-    return bytes(buckets)
+    # Buckets hold 1, 2, 4 and so on contexts, the last one what would not fill another and one more.
+    bounds = array("H", [(1 << bucket) - 1 for bucket in range(bits)] + [levels])
+    buckets = array("B", [bucket for bucket in range(bits) for _ in range(bounds[bucket], bounds[bucket + 1])])
+    return Family(bits, codes, lengths, short, prefixes, suffixes, buckets, bounds)
 
 
 FAMILIES: Final = {bits: _family(bits) for bits in (5, 8)}
