@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from spicetrio.canvas import compiled, pixels
-from spicetrio.codecs import lz, lz4
+from spicetrio.codecs import lz, lz4, quic
 
 WIDTH, HEIGHT = 1920, 1080
 STRIDE = 4 * WIDTH
@@ -95,6 +95,12 @@ def main() -> None:
         milliseconds = best(lambda data=data: lz.encode(data, image_type=lz.LzType.RGB32, **size), seconds)
         report(f"lz encode {name}", milliseconds, f"{len(encoded)} bytes")
         report(f"lz decode {name}", best(lambda encoded=encoded: lz.decode(encoded), seconds))
+        encoded = quic.encode(data, image_type=quic.QuicType.RGB32, **size)
+        assert encoded is not None
+        assert quic.decode(encoded).pixels == data
+        milliseconds = best(lambda data=data: quic.encode(data, image_type=quic.QuicType.RGB32, **size), seconds)
+        report(f"quic encode {name}", milliseconds, f"{len(encoded)} bytes")
+        report(f"quic decode {name}", best(lambda encoded=encoded: quic.decode(encoded), seconds))
         encoded = lz4.encode(data, **size)
         assert encoded is not None
         report(f"lz4 encode {name}", best(lambda data=data: lz4.encode(data, **size), seconds), f"{len(encoded)} bytes")

@@ -3,9 +3,9 @@
 
 A picture is coded row by row without loss. A pixel is guessed from those to its left and above; what the guess is off
 by, the residual, becomes a rank (small residuals of either sign have small ranks), and ranks are written in one of
-several Golomb-Rice codes. Which one is learned for each channel and for each range of the rank to the left, the context.
-Where pixels repeat, the length of the run is written instead. The bytes follow from the pixels alone: there is no
-choice to make.
+several Golomb-Rice codes. Which one, is learned for each channel and each bucket of contexts: the context is the rank
+to the left. Where pixels repeat, the length of the run is written instead. The bytes follow from the pixels alone:
+there is no choice to make.
 
 The encoder finds the ranks of a whole row at a time, and where runs may begin, which leaves little to do for each
 pixel. The kernel is compiled where a C compiler is at hand, and then works without the GIL. Uncompiled it makes the
@@ -331,7 +331,8 @@ def _shifted(value: cython.ulonglong, count: cython.Py_ssize_t) -> cython.ulongl
 class _Layer:
     """Channels that are coded together, which are three colors or one of gray or alpha: rows, and what was learned.
 
-    A row begins with a pixel that stands left of the first one and is like the one above that. Pixels have four bytes (blue, green, red, nothing) or, for one channel, one.
+    A row begins with a pixel that stands left of the first one and is like the one above that. Pixels have four bytes
+    (blue, green, red, nothing) or, for one channel, one.
     """
 
     channels: cython.Py_ssize_t
@@ -558,9 +559,7 @@ def _decode_row(layer: _Layer, bits: _Bits, first: cython.bint) -> cython.bint:
 @cython.nogil
 @cython.inline
 @cython.exceptval(check=False)
-def _find_ranks(
-    layer: _Layer, first: cython.bint, step: cython.Py_ssize_t, bits: cython.int
-) -> cython.void:
+def _find_ranks(layer: _Layer, first: cython.bint, step: cython.Py_ssize_t, bits: cython.int) -> cython.void:
     """Find the ranks of a row as if there were no runs."""
     row: cython.p_uchar = layer.row
     above: cython.p_uchar = row if first else layer.above  # in the first row the left pixel is the guess
@@ -895,9 +894,7 @@ def _decode_long(layer: _Layer, window: cython.ulonglong, code: cython.Py_ssize_
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def _encode_run(
-    layer: _Layer, bits: _Bits, i: cython.Py_ssize_t, end: cython.Py_ssize_t
-) -> cython.Py_ssize_t:
+def _encode_run(layer: _Layer, bits: _Bits, i: cython.Py_ssize_t, end: cython.Py_ssize_t) -> cython.Py_ssize_t:
     """Encode how many pixels from i on repeat the one before, which may be none; return how many."""
     same: cython.p_uchar = layer.same
     other: cython.p_uchar
@@ -927,9 +924,7 @@ def _encode_run(
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def _decode_run(
-    layer: _Layer, bits: _Bits, i: cython.Py_ssize_t, end: cython.Py_ssize_t
-) -> cython.Py_ssize_t:
+def _decode_run(layer: _Layer, bits: _Bits, i: cython.Py_ssize_t, end: cython.Py_ssize_t) -> cython.Py_ssize_t:
     """Repeat the pixel before i as often as the data says; return how often, or -1 if the data is wrong."""
     run: cython.Py_ssize_t = 0
     order: cython.Py_ssize_t = layer.run_orders[layer.run_state]

@@ -1,4 +1,4 @@
-"""The constant tables of QUIC: its Golomb-Rice codes, its buckets of contexts, and when models are updated (Q-7 to Q-19)."""
+"""The constant tables of QUIC: Golomb-Rice codes, buckets of contexts, when models are updated (Q-7 to Q-19)."""
 
 from __future__ import annotations
 
