@@ -141,7 +141,7 @@ def encode(
     alpha: _Layer = layers[len(layers) - 1]
     two: cython.bint = len(layers) == 2
     source: cython.p_uchar = _pointer(view)
-    at: cython.Py_ssize_t = offset
+    start: cython.Py_ssize_t = offset
     gap: cython.Py_ssize_t = stride
     kind: cython.int = int(image_type)
     y: cython.Py_ssize_t
@@ -149,14 +149,13 @@ def encode(
     fits: cython.bint = True
     with cython.nogil:
         for y in range(rows):
-            _lift(kind, colors.width, source, at, colors.row, alpha.row)
-            _encode_row(colors, bits, y == 0)
+            _lift(kind, source, start + y * gap, colors, alpha)
+            _encode_row(colors, bits)
             if two:
-                _encode_row(alpha, bits, y == 0)
+                _encode_row(alpha, bits)
             fits = ((bits.position + 63) >> 5 << 2) <= room
             if not fits:
                 break
-            at += gap
         if fits:
             _put(bits, 0, -bits.position & 31)
             _put(bits, 0, 32)
@@ -197,7 +196,6 @@ def decode(data: Buffer) -> Decoded:
     alpha: _Layer = layers[len(layers) - 1]
     two: cython.bint = len(layers) == 2
     target: cython.p_uchar = _pointer(memoryview(pixels))
-    at: cython.Py_ssize_t = 0
     gap: cython.Py_ssize_t = stride
     kind: cython.int = int(image_type)
     y: cython.Py_ssize_t
@@ -205,11 +203,10 @@ def decode(data: Buffer) -> Decoded:
     fine: cython.bint = True
     with cython.nogil:
         for y in range(rows):
-            fine = _decode_row(colors, bits, y == 0) and (not two or _decode_row(alpha, bits, y == 0))
+            fine = _decode_row(colors, bits) and (not two or _decode_row(alpha, bits))
             if not fine:
                 break
-            _lower(kind, colors.width, target, at, colors.row, alpha.row)
-            at += gap
+            _lower(kind, target, y * gap, colors, alpha)
     if not fine or bits.position > bits.end:
         raise ValueError("the data ends too early, a value is out of range, or a run is longer than its row")
     return Decoded(image_type, width, height, stride, bytes(pixels))
@@ -352,6 +349,10 @@ class _Layer:
     above_same: cython.p_uchar
     starts: cython.p_uchar
     """At each pixel whether a run may begin there."""
+    first: cython.bint
+    """Whether this is the first row, which has no runs, and in which the guess is the pixel to the left."""
+    lowest: cython.Py_ssize_t
+    """The pixel before which no run begins, for none ever does, or because one just has."""
 
     bits: cython.Py_ssize_t
     """Of a value; also how many codes there are."""
@@ -403,6 +404,8 @@ class _Layer:
         self.memory.append(counters)
         self.counters = _word_pointer(memoryview(counters).cast("I"))
         self.random = _word_pointer(memoryview(quic_tables.RANDOM))
+        self.first = True
+        self.lowest = 0
         self.seed = 255
         self.wait = 0
         self.period = 0
@@ -436,71 +439,65 @@ def _most_bytes(channels: int) -> int:
 @cython.nogil
 @cython.exceptval(check=False)
 def _lift(
-    kind: cython.int,
-    width: cython.Py_ssize_t,
-    source: cython.p_uchar,
-    at: cython.Py_ssize_t,
-    colors: cython.p_uchar,
-    alpha: cython.p_uchar,
+    kind: cython.int, source: cython.p_uchar, at: cython.Py_ssize_t, colors: _Layer, alpha: _Layer
 ) -> cython.void:
     """Bring a row of any type to where it is encoded from."""
+    width: cython.Py_ssize_t = colors.width
+    row: cython.p_uchar = colors.row
     i: cython.Py_ssize_t
     value: cython.uint
     if kind == 1:
         for i in range(width):
-            colors[i + 1] = source[at + i]
+            row[i + 1] = source[at + i]
     elif kind == 2:
         for i in range(width):
             value = source[at + 2 * i + _LOW] | source[at + 2 * i + 1 - _LOW] << 8
-            colors[4 * i + 4] = value & 31
-            colors[4 * i + 5] = (value >> 5) & 31
-            colors[4 * i + 6] = (value >> 10) & 31
+            row[4 * i + 4] = value & 31
+            row[4 * i + 5] = (value >> 5) & 31
+            row[4 * i + 6] = (value >> 10) & 31
     elif kind == 3:
         for i in range(width):
-            colors[4 * i + 4] = source[at + 3 * i]
-            colors[4 * i + 5] = source[at + 3 * i + 1]
-            colors[4 * i + 6] = source[at + 3 * i + 2]
+            row[4 * i + 4] = source[at + 3 * i]
+            row[4 * i + 5] = source[at + 3 * i + 1]
+            row[4 * i + 6] = source[at + 3 * i + 2]
     else:
         for i in range(width):
-            _copy_word(colors, 4 * i + 4, source, at + 4 * i)
+            _copy_word(row, 4 * i + 4, source, at + 4 * i)
         if kind == 5:
             for i in range(width):
-                alpha[i + 1] = source[at + 4 * i + 3]
+                alpha.row[i + 1] = source[at + 4 * i + 3]
 
 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
 def _lower(
-    kind: cython.int,
-    width: cython.Py_ssize_t,
-    target: cython.p_uchar,
-    at: cython.Py_ssize_t,
-    colors: cython.p_uchar,
-    alpha: cython.p_uchar,
+    kind: cython.int, target: cython.p_uchar, at: cython.Py_ssize_t, colors: _Layer, alpha: _Layer
 ) -> cython.void:
     """Bring a decoded row to where its picture is."""
+    width: cython.Py_ssize_t = colors.width
+    row: cython.p_uchar = colors.row
     i: cython.Py_ssize_t
     value: cython.uint
     if kind == 1:
         for i in range(width):
-            target[at + i] = colors[i + 1]
+            target[at + i] = row[i + 1]
     elif kind == 2:
         for i in range(width):
-            value = colors[4 * i + 4] | colors[4 * i + 5] << 5 | colors[4 * i + 6] << 10
+            value = row[4 * i + 4] | row[4 * i + 5] << 5 | row[4 * i + 6] << 10
             target[at + 2 * i + _LOW] = value & 0xFF
             target[at + 2 * i + 1 - _LOW] = value >> 8
     elif kind == 3:
         for i in range(width):
-            target[at + 3 * i] = colors[4 * i + 4]
-            target[at + 3 * i + 1] = colors[4 * i + 5]
-            target[at + 3 * i + 2] = colors[4 * i + 6]
+            target[at + 3 * i] = row[4 * i + 4]
+            target[at + 3 * i + 1] = row[4 * i + 5]
+            target[at + 3 * i + 2] = row[4 * i + 6]
     else:
         for i in range(width):
-            _copy_word(target, at + 4 * i, colors, 4 * i + 4)
+            _copy_word(target, at + 4 * i, row, 4 * i + 4)
         if kind == 5:
             for i in range(width):
-                target[at + 4 * i + 3] = alpha[i + 1]
+                target[at + 4 * i + 3] = alpha.row[i + 1]
 
 
 @cython.cfunc
@@ -526,17 +523,17 @@ def _copy_word(
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def _encode_row(layer: _Layer, bits: _Bits, first: cython.bint) -> cython.void:
+def _encode_row(layer: _Layer, bits: _Bits) -> cython.void:
     if layer.channels == 3 and layer.bits == 8:
-        _find_ranks(layer, first, 4, 8)
+        _find_ranks(layer, 4, 8)
         _find_starts(layer, 4)
     elif layer.channels == 3:
-        _find_ranks(layer, first, 4, 5)
+        _find_ranks(layer, 4, 5)
         _find_starts(layer, 4)
     else:
-        _find_ranks(layer, first, 1, 8)
+        _find_ranks(layer, 1, 8)
         _find_starts(layer, 1)
-    _code_row(layer, bits, first, True)
+    _code_row(layer, bits, True)
     layer.row, layer.above = layer.above, layer.row
     layer.ranks, layer.old_ranks = layer.old_ranks, layer.ranks
     layer.same, layer.above_same = layer.above_same, layer.same
@@ -545,25 +542,25 @@ def _encode_row(layer: _Layer, bits: _Bits, first: cython.bint) -> cython.void:
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def _decode_row(layer: _Layer, bits: _Bits, first: cython.bint) -> cython.bint:
+def _decode_row(layer: _Layer, bits: _Bits) -> cython.bint:
     """Decode a row; return whether that went well."""
     k: cython.Py_ssize_t
     layer.row, layer.above = layer.above, layer.row
     for k in range(layer.step):
         layer.row[k] = layer.above[layer.step + k]
         layer.ranks[k] = layer.ranks[layer.step + k]
-    return _code_row(layer, bits, first, False)
+    return _code_row(layer, bits, False)
 
 
 @cython.cfunc
 @cython.nogil
 @cython.inline
 @cython.exceptval(check=False)
-def _find_ranks(layer: _Layer, first: cython.bint, step: cython.Py_ssize_t, bits: cython.int) -> cython.void:
+def _find_ranks(layer: _Layer, step: cython.Py_ssize_t, bits: cython.int) -> cython.void:
     """Find the ranks of a row as if there were no runs."""
     row: cython.p_uchar = layer.row
-    above: cython.p_uchar = row if first else layer.above  # in the first row the left pixel is the guess
-    back: cython.Py_ssize_t = step if first else 0
+    above: cython.p_uchar = row if layer.first else layer.above  # in the first row the left pixel is the guess
+    back: cython.Py_ssize_t = step if layer.first else 0
     ranks: cython.p_uchar = layer.ranks
     k: cython.Py_ssize_t
     mask: cython.uchar = (1 << bits) - 1
@@ -613,11 +610,11 @@ def _alike(row: cython.p_uchar, i: cython.Py_ssize_t, j: cython.Py_ssize_t, step
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def _code_row(layer: _Layer, bits: _Bits, first: cython.bint, encoding: cython.bint) -> cython.bint:
+def _code_row(layer: _Layer, bits: _Bits, encoding: cython.bint) -> cython.bint:
     """Encode or decode a row, a period at a time; return whether that went well."""
     i: cython.Py_ssize_t = 0
     while layer.period < _LAST_PERIOD and layer.period_left <= layer.width - i:
-        if not _code_segment(layer, bits, i, i + layer.period_left, first, encoding):
+        if not _code_segment(layer, bits, i, i + layer.period_left, encoding):
             return False
         i += layer.period_left
         layer.period += 1
@@ -625,7 +622,9 @@ def _code_row(layer: _Layer, bits: _Bits, first: cython.bint, encoding: cython.b
     if i < layer.width:
         if layer.period < _LAST_PERIOD:
             layer.period_left -= layer.width - i
-        return _code_segment(layer, bits, i, layer.width, first, encoding)
+        if not _code_segment(layer, bits, i, layer.width, encoding):
+            return False
+    layer.first = False
     return True
 
 
@@ -637,16 +636,15 @@ def _code_segment(
     bits: _Bits,
     i: cython.Py_ssize_t,
     end: cython.Py_ssize_t,
-    first: cython.bint,
     encoding: cython.bint,
 ) -> cython.bint:
     """Encode or decode a part of a row that is within a period; return whether that went well."""
     last: cython.Py_ssize_t
     run: cython.Py_ssize_t
-    lowest: cython.Py_ssize_t = end if first else 3
     stop: cython.Py_ssize_t = i + layer.wait
+    layer.lowest = end if layer.first else 3
     if i == 0:
-        if _code_pixels(layer, bits, 0, 1, lowest, first, encoding) < 0:
+        if _code_pixels(layer, bits, 0, 1, encoding) < 0:
             return False
         if layer.wait:
             layer.wait -= 1
@@ -657,12 +655,12 @@ def _code_segment(
         stop = 1 + layer.wait
     while True:
         last = min(stop + 1, end)
-        i = _code_pixels(layer, bits, i, last, lowest, first, encoding)
+        i = _code_pixels(layer, bits, i, last, encoding)
         if i < 0:
             return False
         if i < last:
             layer.wait = stop - i
-            lowest = i + 1
+            layer.lowest = i + 1
             run = _encode_run(layer, bits, i, end) if encoding else _decode_run(layer, bits, i, end)
             if run < 0:
                 return False
@@ -732,23 +730,18 @@ def _code_pixels(
     bits: _Bits,
     i: cython.Py_ssize_t,
     end: cython.Py_ssize_t,
-    lowest: cython.Py_ssize_t,
-    first: cython.bint,
     encoding: cython.bint,
 ) -> cython.Py_ssize_t:
-    """Encode or decode pixels up to `end`, or until a run begins; return where that is, or -1 if the data is wrong.
-
-    Runs begin at `lowest` or later.
-    """
+    """Encode or decode pixels up to `end`, or until a run begins; return where that is, or -1 if the data is wrong."""
     if encoding:
         if layer.channels == 3:
-            return _encode_pixels(layer, bits, i, end, lowest, 4)
-        return _encode_pixels(layer, bits, i, end, lowest, 1)
+            return _encode_pixels(layer, bits, i, end, 4)
+        return _encode_pixels(layer, bits, i, end, 1)
     if layer.channels == 3:
         if layer.bits == 8:
-            return _decode_pixels(layer, bits, i, end, lowest, first, 4, 8)
-        return _decode_pixels(layer, bits, i, end, lowest, first, 4, 5)
-    return _decode_pixels(layer, bits, i, end, lowest, first, 1, 8)
+            return _decode_pixels(layer, bits, i, end, 4, 8)
+        return _decode_pixels(layer, bits, i, end, 4, 5)
+    return _decode_pixels(layer, bits, i, end, 1, 8)
 
 
 @cython.cfunc
@@ -760,11 +753,11 @@ def _encode_pixels(
     bits: _Bits,
     i: cython.Py_ssize_t,
     end: cython.Py_ssize_t,
-    lowest: cython.Py_ssize_t,
     step: cython.Py_ssize_t,
 ) -> cython.Py_ssize_t:
     ranks: cython.p_uchar = layer.ranks
     starts: cython.p_uchar = layer.starts
+    lowest: cython.Py_ssize_t = layer.lowest
     best: cython.p_uchar = layer.best
     codes: cython.p_uint = layer.codes
     blue: cython.ulonglong
@@ -819,8 +812,6 @@ def _decode_pixels(
     bits: _Bits,
     i: cython.Py_ssize_t,
     end: cython.Py_ssize_t,
-    lowest: cython.Py_ssize_t,
-    first: cython.bint,
     step: cython.Py_ssize_t,
     depth: cython.int,
 ) -> cython.Py_ssize_t:
@@ -828,6 +819,7 @@ def _decode_pixels(
     above: cython.p_uchar = layer.above
     ranks: cython.p_uchar = layer.ranks
     best: cython.p_uchar = layer.best
+    lowest: cython.Py_ssize_t = layer.lowest
     short: cython.p_ushort = layer.short
     words: cython.p_uint = bits.words
     position: cython.Py_ssize_t = bits.position
@@ -839,7 +831,7 @@ def _decode_pixels(
     code: cython.Py_ssize_t
     channel: cython.Py_ssize_t
     at: cython.Py_ssize_t
-    if first:
+    if layer.first:
         above = row
         back = step
     while i < end:
