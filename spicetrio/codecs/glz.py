@@ -61,7 +61,7 @@ class Dictionary:
     What `encode` returns must be sent to the viewer, all of it and in order: the viewer's window moves with it.
 
     Memory: at first use, `min(4 * window_pixels, memory)` bytes for pixels, which are really taken as they fill up (an
-    RGBA pixel takes 8), up to 64 KiB for places in them, and 64 KiB for what lies where.
+    RGBA pixel takes 8), up to 256 KiB for places in them, and 64 KiB for what lies where.
     """
 
     def __init__(self, window_pixels: int, *, memory: int = MEMORY) -> None:
@@ -80,7 +80,7 @@ class Dictionary:
             raise ValueError(f"memory is {memory} bytes, expected at least 4")
         self._window = window_pixels
         self._end = 1 + min(window_pixels, memory // 4)  # an entry of the table that is 0 is none, so place 0 is unused
-        self._bits = min(max(self._end.bit_length() - 2, 6), 14)
+        self._bits = min(max(self._end.bit_length() - 2, 6), 16)
         self._image = 0
         self._pixels = 0
         self._first_area = self._next_area = 0
@@ -250,9 +250,11 @@ def _area_pointer(view: memoryview) -> cython.p_longlong:
 @cython.exceptval(check=False)
 def _pair(q: cython.p_uint, i: cython.Py_ssize_t) -> cython.ulonglong:
     """Return two units at once."""
-    value: cython.ulonglong = q[i]
-    following: cython.ulonglong = q[i + 1]
-    return value | following << 32
+    if not cython.compiled:
+        return q[i] | q[i + 1] << 32
+    value: cython.ulonglong = 0
+    memcpy(cython.address(value), q + i, 8)
+    return value
 
 
 # Encoding
@@ -460,14 +462,14 @@ def _common(q: cython.p_uint, i: cython.Py_ssize_t, j: cython.Py_ssize_t, end: c
             return i - start
         i += 1
         j += 1
-    while i + 16 <= end:
+    while i + 32 <= end:
         differ = 0
-        for k in range(16):
+        for k in range(32):
             differ |= q[i + k] ^ q[j + k]
         if differ:
             break
-        i += 16
-        j += 16
+        i += 32
+        j += 32
     while i < end and q[i] == q[j]:
         i += 1
         j += 1

@@ -447,14 +447,14 @@ def _common(
             return i - start
         i += 1
         j += 1
-    while i + 16 <= end:
+    while i + 32 <= end:
         differ = 0
-        for k in range(16):
+        for k in range(32):
             differ |= _word(q, i + k) ^ _word(q, j + k)
         if differ & mask:
             break
-        i += 16
-        j += 16
+        i += 32
+        j += 32
     while i < end and ((_word(q, i) ^ _word(q, j)) & mask) == 0:
         i += 1
         j += 1

@@ -243,7 +243,7 @@ def test_memory_is_bounded_by_the_window_and_by_what_is_given(window, memory, ex
         pixels = random.Random(number).randbytes(1200)
         assert dictionary.encode(pixels, width=20, height=15, stride=80, image_type=LzType.RGB32)
     views = [value.nbytes for value in vars(dictionary).values() if isinstance(value, memoryview)]
-    assert sum(views) <= expected + 8 + (128 << 10)
+    assert sum(views) <= expected + 8 + (320 << 10)
 
 
 @pytest.mark.parametrize(
