@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from spicetrio.canvas import compiled, pixels
-from spicetrio.codecs import lz, lz4, quic
+from spicetrio.codecs import glz, lz, lz4, quic, zlib_glz
 
 WIDTH, HEIGHT = 1920, 1080
 STRIDE = 4 * WIDTH
@@ -70,15 +70,56 @@ def best(call: Callable[[], object], seconds: float) -> float:
     least = float("inf")
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        begin = time.perf_counter()
-        call()
-        least = min(least, time.perf_counter() - begin)
-    return 1000 * least
+        least = min(least, measure(call))
+    return least
+
+
+def measure(call: Callable[[], object]) -> float:
+    """Return the time of one call, in ms."""
+    begin = time.perf_counter()
+    call()
+    return 1000 * (time.perf_counter() - begin)
 
 
 def report(what: str, milliseconds: float, note: str = "") -> None:
     """Print one line."""
     print(f"{what:32} {milliseconds:8.2f} ms {RAW / 1000 / milliseconds:8.0f} MB/s  {note}", flush=True)
+
+
+def retouched(frame: Frame) -> Frame:
+    """Make a frame that differs in a window of noise, a line that moved, and a button."""
+    changed = frame.copy()
+    changed[400:560, 820:1300] = noise(7)[400:560, 820:1300] & 0x3F3F3F
+    changed[200:217, 90:700] = frame[217:234, 90:700]
+    changed[1046:1060, 1700:1760] ^= 0x777777
+    return changed
+
+
+def bench_glz(name: str, frame: Frame, seconds: float) -> None:
+    """Print figures of a frame that is new to a dictionary, of one that differs little from it, and zlib's."""
+    blank, data, changed = bytes(RAW), frame.tobytes(), retouched(frame).tobytes()
+    dictionary = glz.Dictionary(glz.MOST_PIXELS)
+
+    def encode(pixels: bytes) -> bytes:
+        encoded = dictionary.encode(pixels, width=WIDTH, height=HEIGHT, stride=STRIDE, image_type=lz.LzType.RGB32)
+        assert encoded is not None
+        return encoded
+
+    first, second = [], []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or not first:
+        encode(blank)
+        encode(blank)  # the frame is forgotten
+        first.append(measure(lambda: encode(data)))
+        second.append(measure(lambda: encode(changed)))
+    encode(blank)
+    encode(blank)
+    encoded = encode(data)
+    report(f"glz encode {name}", min(first), f"{len(encoded)} bytes")
+    report(f"glz encode {name}, then changed", min(second), f"{len(encode(changed))} bytes")
+    deflated = zlib_glz.encode(encoded)
+    note = "not smaller" if deflated is None else f"{len(deflated)} bytes"
+    report(f"zlib of glz {name}", best(lambda: zlib_glz.encode(encoded), seconds), note)
 
 
 def main() -> None:
@@ -104,6 +145,9 @@ def main() -> None:
         encoded = lz4.encode(data, **size)
         assert encoded is not None
         report(f"lz4 encode {name}", best(lambda data=data: lz4.encode(data, **size), seconds), f"{len(encoded)} bytes")
+
+    for name, frame in frames.items():
+        bench_glz(name, frame, seconds)
 
     canvas = bytearray(RAW)
     everything = (0, 0, WIDTH, HEIGHT)

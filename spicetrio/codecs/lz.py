@@ -138,17 +138,17 @@ def encode(
     end = offset + (height - 1) * stride + row
     if end > view.nbytes:
         raise ValueError(f"the picture ends at byte {end}, but the buffer has {view.nbytes}")
-    layers = _layers(image_type)
-    size, step, start = layers[0]
+    passes = layers(image_type)
+    size, step, start = passes[0]
     units: cython.Py_ssize_t = row // step * height
-    worst = _HEADER.size + sum(units * layer[0] + units // 32 + 1 for layer in layers)
+    worst = _HEADER.size + sum(units * layer[0] + units // 32 + 1 for layer in passes)
     room: cython.Py_ssize_t = worst if limit is None else min(worst, limit - 1)
     at: cython.Py_ssize_t = _HEADER.size
     if room < at:
         return None
 
-    out = _scratch(room + 8)  # a literal is stored as a whole word, beyond its own bytes
-    words = memoryview(_scratch(4 * units)).cast("I")
+    out = scratch(room + 8)  # a literal is stored as a whole word, beyond its own bytes
+    words = memoryview(scratch(4 * units)).cast("I")
     table = memoryview(bytearray(4 * _TABLE)).cast("I")
     out[:at] = _HEADER.pack(_MAGIC, _VERSION, image_type, width, height, row, top_down)
     p: cython.p_uchar = _pointer(memoryview(out))
@@ -156,32 +156,27 @@ def encode(
     w: cython.p_uchar = _pointer(words)
     t: cython.p_uint = _word_pointer(table)
     source: cython.p_uchar
-    first: cython.Py_ssize_t
-    apart: cython.Py_ssize_t
+    first: cython.Py_ssize_t = offset
     unit: cython.Py_ssize_t
-    gap: cython.Py_ssize_t = stride
-    rows: cython.Py_ssize_t = height
     per_row: cython.Py_ssize_t = row // step
     mask: cython.uint = 0xFFFFFFFF
-    for size, step, start in layers:
-        first = offset + start
-        apart = step
+    for size, step, start in passes:
         unit = size
-        source = w
+        if cython.compiled and size == 3 and step == 4 and stride == row:
+            source = q + first
+            mask = _COLORS
+        else:
+            widen(words, view, first=offset + start, stride=stride, step=step, size=size, per_row=per_row, rows=height)
+            source = w
+            mask = 0xFFFFFFFF
         with cython.nogil:
-            if not cython.compiled or unit != 3 or apart != 4 or gap != 4 * per_row:
-                _widen(w, q, first, gap, apart, unit, per_row, rows)
-                mask = 0xFFFFFFFF
-            else:
-                source = q + first
-                mask = _COLORS
             at = _compress(p, at, room, t, source, mask, units, per_row, unit)
         if at < 0:
             return None
     return bytes(memoryview(out)[:at])
 
 
-def _layers(image_type: LzType) -> tuple[tuple[int, int, int], ...]:
+def layers(image_type: LzType) -> tuple[tuple[int, int, int], ...]:
     """Return the passes: bytes of a unit, bytes from one unit to the next, where in the row the first one is."""
     if image_type == LzType.RGB32:
         return ((3, 4, 0),)
@@ -207,9 +202,9 @@ def decode(data: Buffer) -> Decoded:
         raise ValueError(f"stride is {stride}, expected {row} for {width} pixels of {image_type.name}")
     if row == 0 or height == 0 or stride * height > _MOST_BYTES:
         raise ValueError(f"the picture is {width}x{height}, expected 1 to {_MOST_BYTES} bytes of pixels")
-    layers = _layers(image_type)
-    count: cython.Py_ssize_t = stride // layers[0][1] * height
-    if count * len(layers) > 255 * view.nbytes:  # no byte stands for more units; checked before anything is allocated
+    passes = layers(image_type)
+    count: cython.Py_ssize_t = stride // passes[0][1] * height
+    if count * len(passes) > 255 * view.nbytes:  # no byte stands for more units; checked before anything is allocated
         raise ValueError(f"{view.nbytes} bytes of data are too few for {width}x{height}")
 
     pixels = bytearray(stride * height)
@@ -221,7 +216,7 @@ def decode(data: Buffer) -> Decoded:
     apart: cython.Py_ssize_t
     unit: cython.Py_ssize_t
     swap: cython.bint = _LITTLE and image_type == LzType.RGB16
-    for size, step, start in layers:
+    for size, step, start in passes:
         first = start
         apart = step
         unit = size
@@ -235,7 +230,7 @@ def decode(data: Buffer) -> Decoded:
 # Buffers
 
 
-def _scratch(size: int) -> bytearray:
+def scratch(size: int) -> bytearray:
     """Return memory that holds anything."""
     if not cython.compiled:
         return bytearray(size)
@@ -288,36 +283,56 @@ def _pair(p: cython.p_uchar, i: cython.Py_ssize_t, mask: cython.ulonglong) -> cy
 # Encoding
 
 
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def _widen(
-    w: cython.p_uchar,
-    q: cython.p_uchar,
-    first: cython.Py_ssize_t,
-    gap: cython.Py_ssize_t,
-    step: cython.Py_ssize_t,
-    size: cython.Py_ssize_t,
-    per_row: cython.Py_ssize_t,
-    rows: cython.Py_ssize_t,
-) -> cython.void:
-    """Bring units into words, one after another, each with nothing but its own bytes."""
+def widen(
+    words: memoryview,
+    pixels: memoryview,
+    *,
+    first: int,
+    stride: int,
+    step: int,
+    size: int,
+    per_row: int,
+    rows: int,
+) -> None:
+    """Bring units into 32-bit words, one after another, each with nothing but its own bytes. Bounds are the caller's.
+
+    Args:
+        words: where they go; of format "I"
+        pixels: where they are
+        first: the byte where the first unit begins
+        stride: bytes from one row to the next
+        step: bytes from one unit to the next
+        size: bytes of a unit
+        per_row: units in a row
+        rows: how many rows
+    """
+    w: cython.p_uchar = _pointer(words)
+    q: cython.p_uchar = _pointer(pixels)
+    at: cython.Py_ssize_t = first
+    to: cython.Py_ssize_t = 0
+    gap: cython.Py_ssize_t = stride
+    apart: cython.Py_ssize_t = step
+    unit: cython.Py_ssize_t = size
+    count: cython.Py_ssize_t = per_row
+    height: cython.Py_ssize_t = rows
     i: cython.Py_ssize_t
-    row: cython.Py_ssize_t
     value: cython.uint = 0
-    for row in range(rows):
-        if not cython.compiled:
-            _widen_slices(w, row * per_row, q, first + row * gap, step, size, per_row)
-        elif size == 3 and step == 4:
-            for i in range(per_row):
-                memcpy(cython.address(value), q + first + row * gap + 4 * i, 4)
-                value &= _COLORS
-                memcpy(w + 4 * (row * per_row + i), cython.address(value), 4)
-        else:
-            for i in range(per_row):
-                value = 0
-                memcpy(cython.address(value), q + first + row * gap + i * step, size)
-                memcpy(w + 4 * (row * per_row + i), cython.address(value), 4)
+    with cython.nogil:
+        for _ in range(height):
+            if not cython.compiled:
+                _widen_slices(w, to, q, at, apart, unit, count)
+            elif unit == 3 and apart == 4:
+                for i in range(count):
+                    memcpy(cython.address(value), q + at + 4 * i, 4)
+                    value &= _COLORS
+                    memcpy(w + 4 * (to + i), cython.address(value), 4)
+            else:
+                for i in range(count):
+                    value = 0
+                    memcpy(cython.address(value), q + at + i * apart, unit)
+                    memcpy(w + 4 * (to + i), cython.address(value), 4)
+            at += gap
+            to += count
 
 
 def _widen_slices(w: memoryview, to: int, q: memoryview, first: int, step: int, size: int, per_row: int) -> None:
@@ -432,14 +447,14 @@ def _common(
             return i - start
         i += 1
         j += 1
-    while i + 16 <= end:
+    while i + 32 <= end:
         differ = 0
-        for k in range(16):
+        for k in range(32):
             differ |= _word(q, i + k) ^ _word(q, j + k)
         if differ & mask:
             break
-        i += 16
-        j += 16
+        i += 32
+        j += 32
     while i < end and ((_word(q, i) ^ _word(q, j)) & mask) == 0:
         i += 1
         j += 1
