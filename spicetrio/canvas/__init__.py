@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from spicetrio.canvas import changes, fingerprint, graduality, pixels, scroll
+from spicetrio.canvas import changes, fingerprint, graduality, pixels, scroll, span
 from spicetrio.codecs import lz
 
 
 def compiled() -> bool:
     """Return whether all kernels run as machine code; if not, pictures take a hundred times as long."""
-    return all(kernel.COMPILED for kernel in (changes, fingerprint, graduality, pixels, scroll, lz))
+    return all(kernel.COMPILED for kernel in (changes, fingerprint, graduality, pixels, scroll, span, lz))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
+_Kind = TypeVar("_Kind")
 
 compiled = False
 """False here; the compiler puts True in the place of this name."""
@@ -37,6 +38,11 @@ nogil = _NoGil()
 def cfunc(function: _Function) -> _Function:
     """Mark a function that exists in C alone when compiled."""
     return function
+
+
+def cclass(kind: type[_Kind]) -> type[_Kind]:
+    """Mark a class that is a C structure when compiled."""
+    return kind
 
 
 def inline(function: _Function) -> _Function:
