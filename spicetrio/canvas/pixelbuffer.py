@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _WORD_FORMATS: Final = tuple(name for name, size in FORMATS.items() if size == 2)
 _ARRAY_FORMATS: Final = {1: "L", 3: "RGB", 4: "RGBA"}
-_PILLOW_FORMATS: Final = {"1": "L", "L": "L", "RGB": "BGRX", "RGBX": "BGRX", "RGBA": "BGRA"}
-"""Modes that Pillow writes in one step as one of our formats."""
+_PILLOW_FORMATS: Final = {"1": "L", "L": "L", "RGB": "RGBX", "RGBX": "RGBX", "RGBA": "BGRA"}
+"""Modes that Pillow writes in one step, and as which format it is quickest."""
 _LITTLE_WORDS: Final = ("<H", "<h", "H", "h") if sys.byteorder == "little" else ("<H", "<h")
 
 

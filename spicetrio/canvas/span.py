@@ -77,6 +77,8 @@ def _gather(
         for i in range(count):
             if packed:
                 memcpy(p + i * size, q + i * down, size)
+            elif size == 3 * width:
+                _gather_row(p + i * size, q + i * down, width, across, 3, inward)  # as a constant for the C compiler
             else:
                 _gather_row(p + i * size, q + i * down, width, across, size // width, inward)
     return gathered
@@ -84,6 +86,7 @@ def _gather(
 
 @cython.cfunc
 @cython.nogil
+@cython.inline
 @cython.exceptval(check=False)
 def _gather_row(
     p: cython.p_uchar,
