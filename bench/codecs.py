@@ -11,7 +11,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from spicetrio.canvas import compiled, pixels
-from spicetrio.codecs import glz, lz, lz4, quic, zlib_glz
+from spicetrio.canvas.fingerprint import fingerprint
+from spicetrio.canvas.graduality import graduality
+from spicetrio.canvas.pixelbuffer import pixel_buffer
+from spicetrio.codecs import glz, jpeg, lz, lz4, quic, zlib_glz
 
 WIDTH, HEIGHT = 1920, 1080
 STRIDE = 4 * WIDTH
@@ -145,6 +148,14 @@ def main() -> None:
         encoded = lz4.encode(data, **size)
         assert encoded is not None
         report(f"lz4 encode {name}", best(lambda data=data: lz4.encode(data, **size), seconds), f"{len(encoded)} bytes")
+        encoded = jpeg.encode(data, **size)
+        assert encoded is not None
+        report(
+            f"jpeg encode {name}", best(lambda data=data: jpeg.encode(data, **size), seconds), f"{len(encoded)} bytes"
+        )
+        area = (data, STRIDE, 0, 0, WIDTH, HEIGHT)
+        report(f"graduality {name}", best(lambda area=area: graduality(*area), seconds), graduality(*area).value)
+        report(f"fingerprint {name}", best(lambda area=area: fingerprint(*area), seconds), fingerprint(*area).hex())
 
     for name, frame in frames.items():
         bench_glz(name, frame, seconds)
@@ -152,7 +163,7 @@ def main() -> None:
     canvas = bytearray(RAW)
     everything = (0, 0, WIDTH, HEIGHT)
     data = frames["noise"].tobytes()
-    for layout, width in (("BGRX", 4), ("RGBX", 4), ("RGB", 3), ("L", 1)):
+    for layout, width in (("BGRX", 4), ("RGBX", 4), ("RGB", 3), ("RGB565", 2), ("L", 1)):
         milliseconds = best(
             lambda layout=layout, width=width: pixels.blit(
                 canvas, STRIDE, 0, 0, data, 0, width * WIDTH, WIDTH, HEIGHT, layout
@@ -160,7 +171,18 @@ def main() -> None:
             seconds,
         )
         report(f"blit {layout}", milliseconds)
+    colors = np.frombuffer(data, np.uint8).reshape(HEIGHT, WIDTH, 4)[:, :, :3]
+    for name, view in (
+        ("rows with gaps", np.ascontiguousarray(colors)[:, 8:]),
+        ("bottom up", np.ascontiguousarray(colors)[::-1]),
+        ("channels reversed", np.ascontiguousarray(colors)[:, :, ::-1]),
+        ("Fortran order", np.asfortranarray(colors)),
+    ):
+        report(f"take array, {name}", best(lambda view=view: pixel_buffer(view), seconds))
+    image = Image.fromarray(colors)
+    report("take Pillow image", best(lambda: pixel_buffer(image), seconds))
     report("fill", best(lambda: pixels.fill(canvas, STRIDE, *everything, 0x123456), seconds))
+    report("solid_color", best(lambda: pixels.solid_color(canvas, STRIDE, *everything), seconds))
     report("copy_area", best(lambda: pixels.copy_area(canvas, STRIDE, 0, 10, WIDTH, HEIGHT - 10, 0, 0), seconds))
     report("pack", best(lambda: pixels.pack(canvas, STRIDE, 1, 0, WIDTH - 1, HEIGHT), seconds))
 

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from spicetrio.canvas import changes, pixels, scroll
-from spicetrio.codecs import glz, lz
+from spicetrio.canvas import (
+    changes,
+    composite,
+    coverage,
+    fingerprint,
+    formats,
+    graduality,
+    pixels,
+    rops,
+    sampling,
+    scroll,
+    span,
+)
+from spicetrio.codecs import glz, lz, quic
+
+_KERNELS = (
+    changes, composite, coverage, fingerprint, formats, graduality, pixels, rops, sampling, scroll, span, glz, lz, quic,
+)  # fmt: skip
 
 
 def compiled() -> bool:
     """Return whether all kernels run as machine code; if not, pictures take a hundred times as long."""
-    return all((changes.COMPILED, pixels.COMPILED, scroll.COMPILED, glz.COMPILED, lz.COMPILED))
+    return all(kernel.COMPILED for kernel in _KERNELS)

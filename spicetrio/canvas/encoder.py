@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Final
 
 from spicetrio.canvas import pixels
+from spicetrio.canvas.choice import SMALLEST_COMPRESSED
 from spicetrio.canvas.region import intersect
 from spicetrio.codecs import lz, lz4
 from spicetrio.wire.buffer import Marshalled, marshal
@@ -15,8 +16,6 @@ from spicetrio.wire.enums import BitmapFlags, BitmapFormat, ImageCompression, Im
 from spicetrio.wire.geometry import Rect
 from spicetrio.wire.image import Bitmap, Image, Lz, Lz4
 
-SMALLEST_COMPRESSED: Final = 54
-"""Raw bytes below which compressing cannot pay (spec IC-3)."""
 SHARED_BYTES: Final = 16 * 1024 * 1024
 """Bytes of encoded images that are kept for other viewers; about two raw 1080p frames."""
 SHARED_IMAGES: Final = 256

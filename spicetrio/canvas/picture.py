@@ -121,7 +121,7 @@ class Picture:
         """Become like a frame of the same size, of which only the damaged areas need to be looked at."""
         if (frame.width, frame.height) != (self._bounds.width, self._bounds.height):
             return
-        if frame.format != "BGRX":
+        if frame.format not in ("BGRX", "BGRA"):
             frame = frame.as_bgrx()
         for area in (self._bounds,) if damage is None else damage:
             if rect := intersect(area, self._bounds):

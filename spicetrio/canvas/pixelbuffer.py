@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from operator import index
 from typing import TYPE_CHECKING, Final
 
 from PIL import Image
 
 from spicetrio.canvas import pixels
+from spicetrio.canvas.pixels import FORMATS
+from spicetrio.canvas.span import flat_rows
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-BYTES_PER_PIXEL: Final = {"BGRX": 4, "BGRA": 4, "RGBX": 4, "RGBA": 4, "BGR": 3, "RGB": 3, "L": 1}
-"""The formats that are accepted, named by the order of their bytes. Alpha is ignored."""
+_WORD_FORMATS: Final = tuple(name for name, size in FORMATS.items() if size == 2)
+_ARRAY_FORMATS: Final = {1: "L", 3: "RGB", 4: "RGBA"}
+_PILLOW_FORMATS: Final = {"1": "L", "L": "L", "RGB": "RGBX", "RGBX": "RGBX", "RGBA": "BGRA"}
+"""Modes that Pillow writes in one step, and as which format it is quickest."""
+_LITTLE_WORDS: Final = ("<H", "<h", "H", "h") if sys.byteorder == "little" else ("<H", "<h")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class PixelBuffer:
     stride: int
     """Bytes from one row to the next."""
     format: str
-    """A key of `BYTES_PER_PIXEL`."""
+    """A key of `pixels.FORMATS`."""
     shared: bool
     """The data belongs to someone who may change it."""
 
@@ -38,11 +45,19 @@ class PixelBuffer:
         """Bytes of the data."""
         return memoryview(self.data).nbytes
 
+    @property
+    def packed_size(self) -> int:
+        """Bytes of the pixels alone, without what is between rows and behind them."""
+        return self.width * self.height * FORMATS[self.format]
+
     def owned(self) -> PixelBuffer:
         """Return the same pixels in a buffer that nobody else can change."""
         if not self.shared:
             return self
-        return PixelBuffer(bytes(self.data), self.width, self.height, self.stride, self.format, shared=False)
+        row = self.width * FORMATS[self.format]
+        view = memoryview(self.data)
+        rows = [view[at : at + row] for at in range(0, self.stride * self.height, self.stride)]
+        return PixelBuffer(b"".join(rows), self.width, self.height, row, self.format, shared=False)
 
     def as_bgrx(self) -> PixelBuffer:
         """Return the same pixels as BGRX."""
@@ -61,25 +76,28 @@ def pixel_buffer(
 ) -> PixelBuffer:
     """Make out what a caller gives as pixels.
 
+    Nothing is copied but Pillow images, and arrays whose rows do not lie in memory from the first to the last with
+    the bytes of each packed.
+
     Args:
-        image: A Pillow image; or a buffer of three dimensions (rows, columns, 3 or 4 bytes) or two (rows, columns of
-            one gray byte), such as a numpy array; or flat bytes with a width and a height.
+        image: A Pillow image; or an array such as numpy's, of shape (rows, columns, 2, 3 or 4 bytes), (rows, columns)
+            of gray bytes, or (rows, columns) of words of 16 bits; or flat bytes with a width and a height.
         width: In pixels, for flat bytes.
         height: In pixels, for flat bytes.
-        format: The order of a pixel's bytes: BGRX, BGRA, RGBX, RGBA, BGR, RGB or L. Flat bytes are BGRX unless said
-            otherwise, arrays are RGB, RGBA or L.
+        format: A key of `pixels.FORMATS`. Flat bytes are BGRX unless said otherwise, arrays are RGB, RGBA or L; of
+            pixels of 16 bits it must be said.
         stride: Bytes from one row to the next, for flat bytes; without it rows are packed.
 
     Raises:
         ValueError: The pixels are not all there, or the format is not known; the text names what was expected.
+        TypeError: The image is no buffer, or a size is no whole number.
     """
+    if format is not None and not isinstance(format, str):
+        raise TypeError(f"format is a {type(format).__name__}, expected a str")
     if isinstance(image, Image.Image):
         if any(value is not None for value in (width, height, format, stride)):
             raise ValueError("a Pillow image has its own size and format, expected none to be given")
-        _check_size(*image.size)
-        if image.mode != "RGB":
-            image = image.convert("RGB")
-        return PixelBuffer(image.tobytes("raw", "BGRX"), *image.size, 4 * image.width, "BGRX", shared=False)
+        return _from_pillow(image)
     view = memoryview(image)
     if view.ndim > 1:
         if width is not None or height is not None or stride is not None:
@@ -87,40 +105,61 @@ def pixel_buffer(
         return _from_array(view, format)
     if width is None or height is None:
         raise ValueError("flat pixels need a width and a height")
-    return _from_flat(view, width, height, format or "BGRX", stride)
+    return _from_flat(view, index(width), index(height), format, None if stride is None else index(stride))
+
+
+def _from_pillow(image: Image.Image) -> PixelBuffer:
+    _check_size(*image.size)
+    if image.mode not in _PILLOW_FORMATS:
+        image = image.convert("RGB")
+    name = _PILLOW_FORMATS[image.mode]
+    return PixelBuffer(image.tobytes("raw", name), *image.size, image.width * FORMATS[name], name, shared=False)
 
 
 def _from_array(view: memoryview, format: str | None) -> PixelBuffer:  # noqa: A002
     shape = view.shape or ()
-    depth = shape[2] if len(shape) == 3 else 1
-    if len(shape) > 3 or view.itemsize != 1 or depth not in (1, 3, 4):
+    words = view.ndim == 2 and view.format in _LITTLE_WORDS
+    depth = shape[2] if view.ndim == 3 else view.itemsize
+    if view.ndim > 3 or not (words or (view.itemsize == 1 and 1 <= depth <= 4)):
         raise ValueError(
-            f"the array has shape {shape} and items of {view.itemsize} bytes, expected (rows, columns, 3 or 4) of one"
+            f"the array has shape {shape} and items of {view.itemsize} bytes ({view.format}), "
+            "expected (rows, columns, 2 to 4) or (rows, columns) of bytes, or (rows, columns) of little-endian words"
         )
-    name = format or {1: "L", 3: "RGB", 4: "RGBA"}[depth]
-    if BYTES_PER_PIXEL.get(name) != depth:
+    name = _ARRAY_FORMATS.get(depth) if format is None else format
+    if name is None:
+        raise ValueError(f"the array has 2 bytes per pixel, expected a format: {' or '.join(_WORD_FORMATS)}")
+    if FORMATS.get(name) != depth:
         raise ValueError(f"the array has {depth} bytes per pixel, which format {name!r} has not")
-    if view.c_contiguous:
-        return _from_flat(view.cast("B") if view.nbytes else view, shape[1], shape[0], name, None)
-    return _from_flat(memoryview(view.tobytes()), shape[1], shape[0], name, None)
-
-
-def _from_flat(view: memoryview, width: int, height: int, name: str, stride: int | None) -> PixelBuffer:
+    height, width = shape[:2]
     _check_size(width, height)
-    depth = BYTES_PER_PIXEL.get(name)
+    data, stride = (view.cast("B"), width * depth) if view.c_contiguous else flat_rows(view)
+    return PixelBuffer(data, width, height, stride, name, _is_shared(data))
+
+
+def _from_flat(view: memoryview, width: int, height: int, format: str | None, stride: int | None) -> PixelBuffer:  # noqa: A002
+    _check_size(width, height)
+    name = "BGRX" if format is None else format
+    depth = FORMATS.get(name)
     if depth is None:
-        raise ValueError(f"format is {name!r}, expected one of {', '.join(BYTES_PER_PIXEL)}")
+        raise ValueError(f"format is {name!r}, expected one of {', '.join(FORMATS)}")
     row = width * depth
-    stride = row if stride is None else stride
+    if stride is None:
+        stride = row
     if stride < row:
         raise ValueError(f"stride is {stride}, expected at least {row} for {width} pixels of {name}")
+    if height == 1:  # there is no second row, however far
+        stride = row
     needed = stride * (height - 1) + row
     if not view.c_contiguous:
         raise ValueError("the buffer is not contiguous")
     if view.nbytes < needed:
         raise ValueError(f"the buffer has {view.nbytes} bytes, expected {needed} for {width} x {height} {name}")
-    shared = not isinstance(view.obj, bytes)
-    return PixelBuffer(view.cast("B"), width, height, stride, name, shared)
+    data = view.cast("B")
+    return PixelBuffer(data, width, height, stride, name, _is_shared(data))
+
+
+def _is_shared(data: memoryview) -> bool:
+    return not isinstance(data.obj, bytes)
 
 
 def _check_size(width: int, height: int) -> None:

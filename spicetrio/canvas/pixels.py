@@ -27,18 +27,36 @@ if TYPE_CHECKING:
 
 if cython.compiled:
     from cython.cimports.cpython.bytes import PyBytes_FromStringAndSize
-    from cython.cimports.libc.string import memcpy, memmove
+    from cython.cimports.libc.string import memcmp, memcpy, memmove
 
-__all__ = ["COMPILED", "DAMAGE_LIMIT", "FORMATS", "blit", "copy_area", "damage", "fill", "find_scroll", "pack"]
+__all__ = [
+    "COMPILED",
+    "DAMAGE_LIMIT",
+    "FORMATS",
+    "blit",
+    "copy_area",
+    "damage",
+    "fill",
+    "find_scroll",
+    "pack",
+    "solid_color",
+]
 
 COMPILED: Final[bool] = bool(cython.compiled)
 """Whether this module runs as machine code."""
 
-FORMATS: Final = {"BGRX": 4, "BGRA": 4, "RGBX": 4, "RGBA": 4, "RGB": 3, "BGR": 3, "L": 1}
-"""Pixel formats `blit` reads, named by their bytes in memory order, and how many bytes a pixel has."""
+FORMATS: Final = {
+    "BGRX": 4, "BGRA": 4, "RGBX": 4, "RGBA": 4, "BGR": 3, "RGB": 3, "L": 1, "RGB555": 2, "RGB565": 2,
+}  # fmt: skip
+"""Pixel formats `blit` reads, and how many bytes a pixel has.
+
+They are named by their bytes in memory order; L is gray. RGB555 and RGB565 are little-endian words with red in the
+highest bits that are used.
+"""
 
 _MASK = cython.declare(cython.uint, int.from_bytes(b"\xff\xff\xff\x00", sys.byteorder))
 _LITTLE = cython.declare(cython.bint, sys.byteorder == "little")
+_RUN = cython.declare(cython.Py_ssize_t, 64)
 
 
 # What Python calls
@@ -129,8 +147,9 @@ def blit(
     bytes_per_pixel: cython.Py_ssize_t = size
     red: cython.Py_ssize_t = max(format.find("R"), 0)
     blue: cython.Py_ssize_t = max(format.find("B"), 0)
+    green_bits: cython.uint = 6 if format == "RGB565" else 5
     with cython.nogil:
-        _blit(p, to, to_step, q, origin, step, width, height, bytes_per_pixel, red, blue)
+        _blit(p, to, to_step, q, origin, step, width, height, bytes_per_pixel, red, blue, green_bits)
 
 
 def pack(src: Buffer, stride: int, x: int, y: int, w: int, h: int) -> bytes:
@@ -153,6 +172,23 @@ def pack(src: Buffer, stride: int, x: int, y: int, w: int, h: int) -> bytes:
     with cython.nogil:
         _pack(p, q, start, step, size, height)
     return packed
+
+
+def solid_color(src: Buffer, stride: int, x: int, y: int, w: int, h: int) -> int | None:
+    """Return the color (0xRRGGBB) of a rectangle of the surface `src`, or None if it has none or several."""
+    view = readable(src)
+    check_area("rectangle", view.nbytes, 0, stride, x, y, w, h, 4)
+    if w == 0 or h == 0:
+        return None
+    p: cython.p_uchar = _pointer(view)
+    start: cython.Py_ssize_t = y * stride + 4 * x
+    step: cython.Py_ssize_t = stride
+    width: cython.Py_ssize_t = w
+    height: cython.Py_ssize_t = h
+    solid: cython.bint
+    with cython.nogil:
+        solid = _is_solid(p, start, step, width, height)
+    return int.from_bytes(view[start : start + 3], "little") if solid else None
 
 
 @cython.cfunc
@@ -272,10 +308,13 @@ def _blit(
     size: cython.Py_ssize_t,
     red: cython.Py_ssize_t,
     blue: cython.Py_ssize_t,
+    green_bits: cython.uint,
 ) -> cython.void:
     row: cython.Py_ssize_t
     for row in range(height):
-        if not cython.compiled:
+        if size == 2:
+            _widen_row(p, to + row * to_step, q, origin + row * step, width, green_bits)
+        elif not cython.compiled:
             _convert_slices(p, to + row * to_step, q, origin + row * step, width, size, red, blue)
         elif size == 4 and blue == 0:
             _mask_row(p + to + row * to_step, q + origin + row * step, width)
@@ -334,3 +373,91 @@ def _convert_row(
         p[4 * i + 1] = q[size * i + green]
         p[4 * i + 2] = q[size * i + red]
         p[4 * i + 3] = 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _widen_row(
+    p: cython.p_uchar,
+    to: cython.Py_ssize_t,
+    q: cython.p_uchar,
+    origin: cython.Py_ssize_t,
+    width: cython.Py_ssize_t,
+    green_bits: cython.uint,
+) -> cython.void:
+    """Widen components of 5 or 6 bits so that their most is 255: their highest bits are their lowest ones, too."""
+    i: cython.Py_ssize_t
+    word: cython.uint
+    blue: cython.uint
+    green: cython.uint
+    red: cython.uint
+    rest: cython.uint = 8 - green_bits
+    for i in range(width):
+        word = q[origin + 2 * i] | q[origin + 2 * i + 1] << 8
+        blue = word & 31
+        green = (word >> 5) & (0xFF >> rest)
+        red = (word >> (5 + green_bits)) & 31
+        blue = blue << 3 | blue >> 2
+        green = green << rest | green >> (green_bits - rest)
+        red = red << 3 | red >> 2
+        _store(p, to + 4 * i, blue | green << 8 | red << 16 if _LITTLE else blue << 24 | green << 16 | red << 8)
+
+
+# Reading
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _is_solid(
+    p: cython.p_uchar,
+    start: cython.Py_ssize_t,
+    step: cython.Py_ssize_t,
+    width: cython.Py_ssize_t,
+    height: cython.Py_ssize_t,
+) -> cython.bint:
+    row: cython.Py_ssize_t
+    column: cython.Py_ssize_t
+    for row in range(height):
+        if row > 0 and _identical(p, start, start + row * step, 4 * width):
+            continue
+        column = 0
+        while column < width:
+            if _is_other(p, start + row * step + 4 * column, min(width - column, _RUN), start):
+                return False
+            column += _RUN
+    return True
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _identical(p: cython.p_uchar, i: cython.Py_ssize_t, j: cython.Py_ssize_t, size: cython.Py_ssize_t) -> cython.bint:
+    """Compare bytes."""
+    if not cython.compiled:
+        return p[i : i + size] == p[j : j + size]
+    return memcmp(p + i, p + j, size) == 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _is_other(
+    p: cython.p_uchar, at: cython.Py_ssize_t, count: cython.Py_ssize_t, pixel: cython.Py_ssize_t
+) -> cython.bint:
+    """Return whether one of `count` pixels has another color than a certain one."""
+    if not cython.compiled:
+        return _slices_other(p, at, count, pixel)
+    i: cython.Py_ssize_t
+    color: cython.uint = _load(p, pixel)
+    found: cython.uint = 0
+    for i in range(count):
+        found |= _load(p, at + 4 * i) ^ color
+    return (found & _MASK) != 0
+
+
+def _slices_other(p: memoryview, at: int, count: int, pixel: int) -> bool:
+    return any(p[at + k : at + 4 * count : 4] != bytes([p[pixel + k]]) * count for k in range(3))

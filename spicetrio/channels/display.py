@@ -158,16 +158,20 @@ class Display(Channel[DisplayChannelClient]):
         Args:
             x: Pixels from the left.
             y: Pixels from the top.
-            image: A Pillow image, an array of shape (rows, columns, 3 or 4) such as numpy's, or flat bytes.
+            image: A Pillow image; an array such as numpy's, of shape (rows, columns, 3 or 4) or (rows, columns), or a
+                view of one such as `frame[::2, 10:200]`; or flat bytes.
             width: Of flat bytes, in pixels.
             height: Of flat bytes, in pixels.
-            format: BGRX (of flat bytes, unless said otherwise), BGRA, RGBX, RGBA, BGR, RGB or L. Alpha is ignored.
+            format: The order of a pixel's bytes: BGRX, BGRA, RGBX, RGBA, BGR, RGB or L (gray); or RGB555 or RGB565,
+                which are little-endian words of 16 bits. Alpha is ignored. Without it, flat bytes are BGRX, and arrays
+                are RGB, RGBA or L.
             stride: Of flat bytes: bytes from one row to the next; without it rows are packed.
 
         Cancellation: the image is drawn wholly or not at all.
 
         Raises:
             ValueError: The pixels are not all there, or the image does not lie inside the display. Nothing is drawn.
+            TypeError: The image is neither of those, or a number is not whole. Nothing is drawn.
             ClosedResourceError: The display is closed.
         """
         pixels = pixel_buffer(image, width=width, height=height, format=format, stride=stride)
@@ -194,6 +198,7 @@ class Display(Channel[DisplayChannelClient]):
 
         Raises:
             ValueError: The pixels are not all there, or have another size than the display. Nothing is drawn.
+            TypeError: As in `draw_image`.
             ClosedResourceError: The display is closed.
         """
         flat = not isinstance(frame, Image.Image) and memoryview(frame).ndim == 1
@@ -284,7 +289,7 @@ class Display(Channel[DisplayChannelClient]):
         return await self.worker.ask(partial(Picture.read, rect=area))
 
     async def _draw_pixels(self, pixels: PixelBuffer, draw: _PixelDraw) -> None:
-        if pixels.size <= COPIED_BYTES:
+        if pixels.packed_size <= COPIED_BYTES:
             pixels = pixels.owned()
         await self.worker.draw(lambda picture: draw(picture, pixels), size=pixels.size, wait=pixels.shared)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
-_Class = TypeVar("_Class", bound=type)
+_Kind = TypeVar("_Kind")
 
 compiled = False
 """False here; the compiler puts True in the place of this name."""
@@ -40,8 +40,8 @@ def cfunc(function: _Function) -> _Function:
     return function
 
 
-def cclass(kind: _Class) -> _Class:
-    """Mark a class whose fields are those of a C structure when compiled."""
+def cclass(kind: type[_Kind]) -> type[_Kind]:
+    """Mark a class that is a C structure when compiled."""
     return kind
 
 

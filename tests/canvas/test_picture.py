@@ -430,6 +430,21 @@ def test_of_a_frame_only_the_damage_is_looked_at() -> None:
     scene.settle()
 
 
+def test_alpha_of_a_frame_is_neither_a_change_nor_drawn() -> None:
+    scene = Scene(40, 30)
+    frame = bytearray(Random(1).randbytes(4 * 40 * 30))
+    draw_frame(scene, frame, None, format="BGRA")
+    take_over(scene, frame)
+    assert not any(scene.picture.read(Rect(0, 0, 40, 30))[3::4])
+    watcher = scene.attach(WISHES[0])
+    scene.settle()
+    watcher.names.clear()
+    frame[3::4] = bytes(40 * 30)
+    draw_frame(scene, frame, None, format="BGRA")
+    scene.give(watcher)
+    assert watcher.names == []
+
+
 @pytest.mark.parametrize("damage", [None, [Rect(0, 0, 200, 120)], [Rect(0, 0, 90, 120), Rect(90, 0, 200, 120)]])
 def test_a_scrolled_frame_goes_out_as_a_copy_and_a_line(damage: list[Rect] | None) -> None:
     random = Random(3)

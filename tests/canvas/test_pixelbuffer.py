@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import array
+import ctypes
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from spicetrio.canvas.pixelbuffer import BYTES_PER_PIXEL, PixelBuffer, pixel_buffer
+from spicetrio.canvas import span
+from spicetrio.canvas.pixelbuffer import PixelBuffer, pixel_buffer
+from spicetrio.canvas.pixels import FORMATS
 
 WIDTH, HEIGHT = 3, 2
 COLORS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (1, 2, 3), (250, 128, 7), (0, 0, 0)]
@@ -20,11 +25,29 @@ BGRX = b"".join(bytes((blue, green, red, 0)) for red, green, blue in COLORS)
 
 def encoded(name: str, colors: list[tuple[int, int, int]]) -> bytes:
     """Write colors in a format; what is to be ignored is noise."""
+    if name in GREEN_BITS:
+        return b"".join(word(name, color).to_bytes(2, "little") for color in colors)
     pixels = bytearray()
     for index, (red, green, blue) in enumerate(colors):
         values = {"R": red, "G": green, "B": blue, "X": 200 + index, "A": 37 * index & 0xFF, "L": red}
         pixels += bytes(values[letter] for letter in name)
     return bytes(pixels)
+
+
+GREEN_BITS = {"RGB555": 5, "RGB565": 6}
+
+
+def word(name: str, color: tuple[int, int, int]) -> int:
+    red, green, blue = color
+    bits = GREEN_BITS[name]
+    return red >> 3 << (5 + bits) | green >> (8 - bits) << 5 | blue >> 3
+
+
+def rounded(name: str, color: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return what 16 bits keep of a color: the highest bits, repeated."""
+    kept = zip(color, (5, GREEN_BITS[name], 5), strict=True)
+    red, green, blue = (int((f"{value:08b}"[:bits] * 2)[:8], 2) for value, bits in kept)
+    return red, green, blue
 
 
 def decoded(pixels: PixelBuffer) -> bytes:
@@ -33,22 +56,23 @@ def decoded(pixels: PixelBuffer) -> bytes:
 
 def expected(name: str) -> tuple[list[tuple[int, int, int]], bytes]:
     colors = GRAYS if name == "L" else COLORS
-    return colors, b"".join(bytes((blue, green, red, 0)) for red, green, blue in colors)
+    seen = [rounded(name, color) for color in colors] if name in GREEN_BITS else colors
+    return colors, b"".join(bytes((blue, green, red, 0)) for red, green, blue in seen)
 
 
-@pytest.mark.parametrize("name", BYTES_PER_PIXEL)
+@pytest.mark.parametrize("name", FORMATS)
 def test_every_format_is_read_and_alpha_is_ignored(name: str) -> None:
     colors, wanted = expected(name)
     pixels = pixel_buffer(encoded(name, colors), width=WIDTH, height=HEIGHT, format=name)
     assert decoded(pixels) == wanted
-    assert (pixels.width, pixels.height, pixels.stride) == (WIDTH, HEIGHT, WIDTH * BYTES_PER_PIXEL[name])
+    assert (pixels.width, pixels.height, pixels.stride) == (WIDTH, HEIGHT, WIDTH * FORMATS[name])
 
 
-@pytest.mark.parametrize("name", BYTES_PER_PIXEL)
+@pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("gap", [1, 5, 64])
 def test_a_stride_skips_what_is_between_rows_and_nothing_is_needed_after_the_last(name: str, gap: int) -> None:
     colors, wanted = expected(name)
-    row = WIDTH * BYTES_PER_PIXEL[name]
+    row = WIDTH * FORMATS[name]
     data = encoded(name, colors)
     spaced = data[:row] + b"\xee" * gap + data[row:]
     assert decoded(pixel_buffer(spaced, width=WIDTH, height=HEIGHT, format=name, stride=row + gap)) == wanted
@@ -75,7 +99,8 @@ def test_a_flat_buffer_of_wider_items_is_taken_as_its_bytes() -> None:
 
 
 def as_array(name: str) -> Any:
-    depth = BYTES_PER_PIXEL[name]
+    """Return an array of bytes."""
+    depth = FORMATS[name]
     shape = (HEIGHT, WIDTH) if depth == 1 else (HEIGHT, WIDTH, depth)
     return np.frombuffer(encoded(name, expected(name)[0]), np.uint8).reshape(shape)
 
@@ -85,7 +110,7 @@ def test_an_array_needs_no_format_and_no_size(name: str) -> None:
     assert decoded(pixel_buffer(as_array(name))) == expected(name)[1]
 
 
-@pytest.mark.parametrize("name", BYTES_PER_PIXEL)
+@pytest.mark.parametrize("name", FORMATS)
 def test_an_array_may_be_of_any_format_with_its_depth(name: str) -> None:
     assert decoded(pixel_buffer(as_array(name), format=name)) == expected(name)[1]
 
@@ -99,6 +124,11 @@ def test_a_gray_array_may_have_three_dimensions() -> None:
     [
         lambda pixels: np.repeat(np.repeat(pixels, 2, axis=0), 3, axis=1)[::2, ::3],
         lambda pixels: np.asfortranarray(pixels),
+        lambda pixels: pixels[::-1].copy()[::-1],
+        lambda pixels: pixels[:, ::-1].copy()[:, ::-1],
+        lambda pixels: pixels[:, :, ::-1].copy()[:, :, ::-1],
+        lambda pixels: np.repeat(pixels, 2, axis=1)[:, ::2],
+        lambda pixels: np.pad(pixels, ((1, 2), (3, 4), (0, 0)))[1:-2, 3:-4],
         lambda pixels: pixels[::-1, ::-1].copy()[::-1, ::-1],
         lambda pixels: pixels.transpose(1, 0, 2).copy().transpose(1, 0, 2),
         lambda pixels: np.pad(pixels, ((1, 2), (3, 4), (0, 1)))[1:-2, 3:-4, :-1],
@@ -110,8 +140,76 @@ def test_an_array_may_lie_in_memory_in_any_way(view: Any) -> None:
     assert decoded(pixel_buffer(pixels)) == BGRX
 
 
-def test_an_array_that_lies_in_any_way_is_copied_so_it_is_not_shared() -> None:
-    assert not pixel_buffer(np.asfortranarray(as_array("RGB"))).shared
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("view", [lambda pixels: pixels[1::2, 1:3], lambda pixels: pixels[::-1, ::-2]])
+def test_a_view_of_any_format_is_what_it_shows(name: str, view: Any) -> None:
+    pixels = as_array(name).repeat(2, axis=0).repeat(3, axis=1)
+    copied = np.ascontiguousarray(view(pixels))
+    assert decoded(pixel_buffer(view(pixels), format=name)) == decoded(pixel_buffer(copied, format=name))
+
+
+def test_words_may_be_an_array_of_words() -> None:
+    for name in GREEN_BITS:
+        words = np.frombuffer(encoded(name, COLORS), "<u2").reshape(HEIGHT, WIDTH)
+        for view in (words, words.astype("<i2"), np.asfortranarray(words), words[::-1, ::-1].copy()[::-1, ::-1]):
+            assert decoded(pixel_buffer(view, format=name)) == expected(name)[1]
+
+
+def test_arrays_of_ctypes_are_taken() -> None:
+    rows = (ctypes.c_uint8 * (4 * WIDTH) * HEIGHT).from_buffer_copy(BGRX)
+    assert decoded(pixel_buffer(memoryview(rows).cast("B"), width=WIDTH, height=HEIGHT)) == BGRX
+    pixels = (ctypes.c_uint8 * 4 * WIDTH * HEIGHT).from_buffer_copy(BGRX)
+    assert decoded(pixel_buffer(pixels, format="BGRX")) == BGRX
+    words = (ctypes.c_uint16.__ctype_le__ * WIDTH * HEIGHT).from_buffer_copy(encoded("RGB565", COLORS))
+    assert decoded(pixel_buffer(words, format="RGB565")) == expected("RGB565")[1]
+
+
+@pytest.mark.parametrize("view", [(slice(None, None, 2), slice(1, 3)), (slice(1, None), slice(None, -1))])
+@pytest.mark.parametrize("writable", [True, False])
+def test_packed_rows_are_taken_where_they_are_unless_uncompiled(view: Any, writable: bool) -> None:
+    frame = np.zeros((4, 5, 3), np.uint8)
+    seen = frame[view]
+    seen.flags.writeable = writable
+    pixels = pixel_buffer(seen)
+    assert pixels.shared == span.COMPILED
+    frame[:] = 7
+    seen_now = {7 if span.COMPILED else 0}
+    assert set(decoded(pixels)[::4]) == seen_now
+    owned = pixels.owned()
+    frame[:] = 8
+    assert set(decoded(owned)[::4]) == seen_now
+    assert owned.size == seen.size
+
+
+def test_what_is_behind_the_last_row_of_a_view_is_not_touched() -> None:
+    frame = np.zeros((4, 5, 3), np.uint8)
+    pixels = pixel_buffer(frame[:, 2:4])
+    assert pixels.size <= 3 * 15 + 6
+    assert pixels.packed_size == 4 * 2 * 3
+
+
+def test_an_array_is_kept_as_long_as_its_pixels() -> None:
+    frame = np.full((40, 50, 3), 9, np.uint8)
+    watch = weakref.ref(frame)
+    pixels: Any = pixel_buffer(frame[::2, 3:])
+    data = pixels.data
+    del frame, pixels
+    gc.collect()
+    assert set(bytes(data[:10])) == {9}
+    del data
+    gc.collect()
+    assert watch() is None
+
+
+@pytest.mark.parametrize("view", [np.asfortranarray, lambda pixels: pixels[:, ::-1], lambda pixels: pixels[::-1]])
+def test_an_array_in_another_order_is_copied_so_it_is_not_shared(view: Any) -> None:
+    assert not pixel_buffer(view(as_array("RGB"))).shared
+
+
+def test_the_stride_of_a_single_row_does_not_matter() -> None:
+    pixels = pixel_buffer(BGRX, width=WIDTH, height=1, stride=10**30)
+    assert decoded(pixels) == BGRX[: 4 * WIDTH]
+    assert pixels.stride == 4 * WIDTH
 
 
 def test_a_view_of_several_dimensions_without_numpy_is_taken() -> None:
@@ -119,7 +217,9 @@ def test_a_view_of_several_dimensions_without_numpy_is_taken() -> None:
     assert decoded(pixel_buffer(view)) == BGRX
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "I", "F"])
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV", "I", "I;16", "F"]
+)
 def test_every_mode_of_pillow_is_drawn_as_pillow_shows_it(mode: str) -> None:
     image = Image.frombytes("RGB", (WIDTH, HEIGHT), encoded("RGB", COLORS)).convert(mode)
     shown = image.convert("RGB").tobytes()
@@ -182,7 +282,18 @@ def test_the_size_is_that_of_the_memory_that_is_kept() -> None:
         (BGRX, {"width": 3, "height": 2, "stride": 16}, "24 bytes, expected 28"),
         (memoryview(BGRX * 2)[::2], {"width": 3, "height": 2}, "not contiguous"),
         (b"", {"width": 3, "height": 2}, "0 bytes, expected 24"),
-        (np.zeros((2, 3, 2), np.uint8), {}, r"shape \(2, 3, 2\)"),
+        (BGRX, {"width": 10**9, "height": 10**9}, "24 bytes, expected 4000000000000000000 for"),
+        (BGRX, {"width": 10**30, "height": 1}, "24 bytes, expected 4"),
+        (BGRX, {"width": 3, "height": 2, "stride": 10**30}, "24 bytes, expected 1"),
+        (BGRX, {"width": 3, "height": 2, "format": ""}, "format is '', expected one of BGRX"),
+        (BGRX, {"width": 3, "height": 3, "format": "RGB565", "stride": 5}, "stride is 5, expected at least 6"),
+        (np.zeros((2, 3, 2), np.uint8), {}, "2 bytes per pixel, expected a format: RGB555 or RGB565"),
+        (np.zeros((2, 3), np.uint16), {}, "2 bytes per pixel, expected a format: RGB555 or RGB565"),
+        (np.zeros((2, 3), np.uint16), {"format": "RGB"}, "2 bytes per pixel, which format 'RGB' has not"),
+        (np.zeros((2, 3), ">u2"), {"format": "RGB565"}, "little-endian words"),
+        (np.zeros((2, 3), np.float16), {"format": "RGB565"}, "little-endian words"),
+        (np.zeros((2, 3, 1), np.uint16), {"format": "RGB565"}, "little-endian words"),
+        (np.zeros((2, 3, 0), np.uint8), {}, r"shape \(2, 3, 0\)"),
         (np.zeros((2, 3, 5), np.uint8), {}, r"shape \(2, 3, 5\)"),
         (np.zeros((1, 2, 3, 3), np.uint8), {}, "shape"),
         (np.zeros((2, 3, 3), np.uint16), {}, "items of 2 bytes"),
@@ -213,5 +324,20 @@ def test_what_is_said_of_a_pillow_image_must_not_be_ignored(arguments: dict[str,
 
 @pytest.mark.parametrize("image", [None, 5, "pixels", [1, 2, 3]])
 def test_what_is_no_buffer_is_a_type_error(image: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="bytes-like object is required"):
         pixel_buffer(image, width=1, height=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"width": 3.0}, "'float' object cannot be interpreted as an integer"),
+        ({"height": "2"}, "'str' object cannot be interpreted as an integer"),
+        ({"stride": 12.5}, "'float' object cannot be interpreted as an integer"),
+        ({"format": 5}, "format is a int, expected a str"),
+        ({"format": ["BGRX"]}, "format is a list, expected a str"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_a_type_error(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(TypeError, match=text):
+        pixel_buffer(BGRX, **{"width": WIDTH, "height": HEIGHT, **changes})

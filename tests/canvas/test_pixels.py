@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -61,6 +62,42 @@ def test_copy_area_with_any_overlap(module, area, data):
     assert surface == expected
 
 
+def widened(layout, pixel):
+    """Return blue, green and red of a word, each with its digits repeated until there are eight."""
+    digits = f"{int.from_bytes(pixel, 'little'):016b}"
+    red, green, blue = (
+        (digits[:5], digits[5:11], digits[11:]) if layout == "RGB565" else re.findall(".....", digits[1:])
+    )
+    return [int((component * 2)[:8], 2) for component in (blue, green, red)]
+
+
+@DRAWING
+@pytest.mark.parametrize("layout", ["RGB555", "RGB565"])
+def test_every_word_is_widened(module, layout):
+    words = [word.to_bytes(2, "little") for word in range(1 << 16)]
+    surface = bytearray(b"\xff" * (4 << 16))
+    module.blit(surface, 1024, 0, 0, b"".join(words), 0, 512, 256, 256, layout)
+    assert surface == bytes(byte for word in words for byte in (*widened(layout, word), 0))
+    assert surface[-4:] == b"\xff\xff\xff\0"
+
+
+@DRAWING
+@given(area=areas(), color=st.integers(0, 0xFFFFFF), seed=st.integers(0, 1 << 20))
+def test_solid_color(module, area, color, seed):
+    _, height, stride, x, y, w, h = area
+    chance = random.Random(seed)
+    surface = bytearray(chance.randbytes(stride * height))
+    module.fill(surface, stride, x, y, w, h, color)
+    for _ in range(9):  # x bytes do not matter
+        if w and h:
+            surface[(y + chance.randrange(h)) * stride + 4 * (x + chance.randrange(w)) + 3] = 77
+    assert module.solid_color(surface, stride, x, y, w, h) == (color if w and h else None)
+    if w * h > 1:
+        at = (y + chance.randrange(h)) * stride + 4 * (x + chance.randrange(w)) + chance.randrange(3)
+        surface[at] ^= 1 << chance.randrange(8)
+        assert module.solid_color(surface, stride, x, y, w, h) is None
+
+
 @DRAWING
 @pytest.mark.parametrize("layout", list(pixels.FORMATS))
 @given(area=areas(), gap=st.integers(0, 9), offset=st.integers(0, 9))
@@ -75,7 +112,7 @@ def test_blit(module, layout, area, gap, offset):
     for j in range(h):
         for i in range(w):
             pixel = source[offset + j * src_stride + i * size :][:size]
-            color = [pixel[max(layout.find(channel), 0)] for channel in "BGR"]
+            color = widened(layout, pixel) if size == 2 else [pixel[max(layout.find(channel), 0)] for channel in "BGR"]
             at = (y + j) * stride + 4 * (x + i)
             expected[at : at + 4] = bytes([*color, 0])
     module.blit(surface, stride, x, y, source, offset, src_stride, w, h, layout)
@@ -322,6 +359,8 @@ def test_refuses_rectangles_outside(module, x, y, w, h, stride):
         module.blit(surface, stride, x, y, bytes(4000), 0, 400, w, h)
     with drawing:
         module.pack(surface, stride, *area)
+    with drawing:
+        module.solid_color(surface, stride, *area)
     with drawing:
         module.damage(surface, stride, bytes(4000), 0, 400, *area)
     with drawing:
