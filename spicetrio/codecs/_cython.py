@@ -14,7 +14,7 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 compiled = False
 """False here; the compiler puts True in the place of this name."""
 
-Py_ssize_t = uint = ulonglong = bint = int
+Py_ssize_t = uint = ulonglong = longlong = bint = int
 
 
 class _NoGil:
