@@ -5,15 +5,14 @@ Everything here trusts that the operation was checked (`spicetrio.canvas.checks`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Iterator
+from typing import TypeAlias
 
 from spicetrio.canvas import composite, masks, rops
 from spicetrio.canvas.region import Region, bounding, intersect, translate
-from spicetrio.canvas.surface import Surface
 from spicetrio.wire import draw
-from spicetrio.wire.drawing import Brush, Pattern, Solid
-from spicetrio.wire.enums import BitmapFormat, PathFlags, Ropd, ScaleMode, StringFlags, SurfaceFormat
+from spicetrio.wire.drawing import Brush, Pattern
+from spicetrio.wire.enums import BitmapFormat, Ropd
 from spicetrio.wire.geometry import Rect
 from spicetrio.wire.image import Bitmap, Image
 from spicetrio.wire.image import Surface as SurfaceImage
@@ -123,7 +122,7 @@ def written(operation: Operation) -> list[Rect]:
         case draw.DrawStroke():
             return masks.clipped(operation.base, masks.path_bounds(operation.path))
         case draw.DrawText():
-            around = bounding((masks.text_bounds(operation.string), *_back_area(operation)))
+            around = bounding((masks.text_bounds(operation.string), *back_area(operation)))
             return masks.clipped(operation.base, around)
     return masks.clipped(operation.base)
 
@@ -145,10 +144,10 @@ def is_opaque(operation: Operation) -> bool:
     if isinstance(operation, draw.CopyBits):
         return True
     if isinstance(operation, RasterOperation):
-        return operation.mask.bitmap is None and _ignores(code(operation), 1)
+        return operation.mask.bitmap is None and ignores(code(operation), 1)
     match operation:
         case draw.DrawText():
-            back = Region(*_back_area(operation))
+            back = Region(*back_area(operation))
             return all(back.covers(area) for area in areas)
         case draw.DrawAlphaBlend():
             payload = operation.src.payload
@@ -157,29 +156,6 @@ def is_opaque(operation: Operation) -> bool:
         case draw.DrawComposite():
             return composite.FACTORS[operation.operator][1] == 0 if operation.operator <= composite.SRC else False
     return False
-
-
-def is_basic(operation: Operation) -> bool:
-    """Tell whether the simplest of viewers carry it out: a copy within the primary, or a plain fill of it.
-
-    Viewers in browsers know no more operations than these, and images; they do not announce COMPOSITE.
-    """
-    base = operation.base
-    if base.surface_id != 0 or base.clip is not None:
-        return False
-    if isinstance(operation, draw.DrawFill):
-        plain = isinstance(operation.brush, Solid) and operation.ropd == Ropd.PUT
-        return plain and operation.mask.bitmap is None
-    return isinstance(operation, draw.CopyBits)
-
-
-def is_exact(surfaces: Mapping[int, Surface], operation: Operation) -> bool:
-    """Tell whether all viewers that know it render an operation bit for bit as `spicetrio.canvas.render` does.
-
-    What is not exact must reach viewers as pixels. That is what depends on how a viewer rounds, and what those that
-    draw with the code of spice-common (spice-gtk, virt-viewer) get wrong, or do not survive.
-    """
-    return bool(_exact_surface(surfaces, operation) and _exact_images(operation) and _exact_kind(operation))
 
 
 def images(operation: Operation) -> Iterator[Image]:
@@ -203,9 +179,15 @@ def brushes(operation: Operation) -> Iterator[Brush]:
             yield operation.back_brush
 
 
-def _back_area(text: draw.DrawText) -> tuple[Rect, ...]:
+def back_area(text: draw.DrawText) -> tuple[Rect, ...]:
+    """Return the background of a text, if it has one."""
     area = text.back_area
     return (area,) if area.width > 0 and area.height > 0 else ()
+
+
+def ignores(ternary: int, bit: int) -> bool:
+    """Tell whether a ternary code does not look at one of its bits: 4 of the brush, 2 the source, 1 what is there."""
+    return all((ternary >> bits ^ ternary >> (bits ^ bit)) & 1 == 0 for bits in range(8))
 
 
 def _reads(operation: Operation) -> Iterator[tuple[int, Rect]]:
@@ -228,73 +210,3 @@ def _reads(operation: Operation) -> Iterator[tuple[int, Rect]]:
 def _surface_read(image: Image, rect: Rect) -> Iterator[tuple[int, Rect]]:
     if isinstance(image.payload, SurfaceImage):
         yield image.payload.surface_id, rect
-
-
-def _exact_surface(surfaces: Mapping[int, Surface], operation: Operation) -> bool:
-    """Tell whether it is seen to be exact on such a surface, with such surfaces as images."""
-    target = surfaces[operation.base.surface_id]
-    if target.format not in _EXACT_FORMATS:
-        return False
-    for image in images(operation):
-        if isinstance(image.payload, SurfaceImage):
-            source = surfaces[image.payload.surface_id]
-            # What the x bytes of a surface are, each viewer decides for itself.
-            if source is target or (target.format is SurfaceFormat.ARGB32 and source.format is not target.format):
-                return False
-    return True
-
-
-_EXACT_FORMATS: Final = (SurfaceFormat.XRGB32, SurfaceFormat.ARGB32)
-_FATAL_FORMATS: Final = (BitmapFormat.BIT1_LE, BitmapFormat.BIT4_LE)
-
-
-def _exact_images(operation: Operation) -> bool:
-    for image in images(operation):
-        if image.flags or (isinstance(image.payload, Bitmap) and image.payload.format in _FATAL_FORMATS):
-            return False
-    return True
-
-
-def _exact_kind(operation: Operation) -> bool:
-    box = operation.base.box
-    match operation:
-        case draw.DrawStroke():
-            flags = {flag for segment in operation.path.segments for flag in PathFlags if segment.flags & flag}
-            tiled_by_surface = any(isinstance(image.payload, SurfaceImage) for image in images(operation))
-            return operation.attr.style is None and PathFlags.BEZIER not in flags and not tiled_by_surface
-        case draw.DrawText():
-            plain = operation.fore_mode == Ropd.PUT or not _back_area(operation)
-            return plain and operation.string.flags in (StringFlags.A1, StringFlags.A4)
-        case draw.DrawComposite():
-            return _exact_composite(operation)
-        case draw.DrawTransparent() | draw.DrawAlphaBlend():
-            return True
-        case draw.DrawOpaque() | draw.DrawCopy() | draw.DrawBlend() | draw.DrawRop3():
-            area = operation.src_area
-            stretched = (area.width, area.height) != (box.width, box.height)
-            if stretched and operation.scale_mode != ScaleMode.NEAREST:
-                return False
-            return not isinstance(operation, draw.DrawRop3) or _exact_rop3(operation, stretched=stretched)
-    return True
-
-
-def _exact_rop3(operation: draw.DrawRop3, *, stretched: bool) -> bool:
-    box, brush = operation.base.box, operation.brush
-    # Viewers end at a code that does not look at all three, and at a tile that begins to the right or below.
-    if any(_ignores(operation.rop3, shift) for shift in (1, 2, 4)) or brush is None:
-        return False
-    if isinstance(brush, Pattern) and (brush.position.x > box.left or brush.position.y > box.top):
-        return False
-    return not stretched or (operation.src_area.left, operation.src_area.top) == (0, 0)
-
-
-def _ignores(ternary: int, shift: int) -> bool:
-    """Tell whether a code does not look at one of its three bits: 4 the brush, 2 the source, 1 the destination."""
-    return all((ternary >> bits ^ ternary >> (bits ^ shift)) & 1 == 0 for bits in range(8))
-
-
-def _exact_composite(operation: draw.DrawComposite) -> bool:
-    if operation.operator >= composite.SATURATE or operation.src_transform or operation.mask_transform:
-        return False
-    mask = operation.mask
-    return mask is None or not (isinstance(mask.payload, Bitmap) and mask.payload.format == BitmapFormat.BIT8_A)

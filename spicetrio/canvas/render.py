@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from spicetrio.canvas import composite, coverage, formats, masks, operations, pixels, rops, sampling, sources
@@ -220,7 +221,7 @@ def _sampled(
     """Return the pixels of an image that a composite lays over the part that is drawn, or masks it with."""
     plane = as_argb(sources.image_plane(painter.surfaces, image, painter.surface))
     if opaque and isinstance(image.payload, SurfaceImage):
-        plane = Plane(plane.data, plane.offset, plane.stride, plane.width, plane.height, SurfaceFormat.XRGB32)
+        plane = replace(plane, format=SurfaceFormat.XRGB32)
     place = translate(painter.rect, origin.x - painter.box.left, origin.y - painter.box.top)
     if transform is None:
         return sources.sampled(plane, place, repeat=repeat)

@@ -6,13 +6,14 @@ Everything here trusts that the operation was checked (`spicetrio.canvas.checks`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from spicetrio.canvas import formats, sampling
 from spicetrio.canvas.surface import BITS, Plane, Surface
 from spicetrio.wire.drawing import Brush, Pattern, Solid
 from spicetrio.wire.enums import BitmapFlags, BitmapFormat, ScaleMode, SurfaceFormat
-from spicetrio.wire.geometry import Rect
+from spicetrio.wire.geometry import Point, Rect
 from spicetrio.wire.image import Bitmap, Image, Palette
 from spicetrio.wire.image import Surface as SurfaceImage
 
@@ -147,7 +148,10 @@ def stretched(plane: Plane, area: Rect, box: Rect, scale_mode: int) -> Plane:
 def brush_plane(surfaces: Mapping[int, Surface], brush: Brush, target: Surface, rect: Rect) -> Plane:
     """Return a brush's pixels for a rectangle of a surface, as that surface has them; black if there is no brush."""
     if isinstance(brush, Pattern):
-        return as_raw(_tiled(surfaces, brush, target, rect), target)
+        tile = image_plane(surfaces, brush.image, target)
+        if target.format is SurfaceFormat.ARGB32:  # takes the fourth byte as it is, whatever it means
+            tile = replace(tile, format=target.format)
+        return as_raw(_tiled(tile, brush.position, rect), target)
     pixel = brush.color.to_bytes(4, "little")[: target.depth] if brush else bytes(target.depth)
     return Plane(pixel * rect.width, 0, 0, rect.width, rect.height, target.format)
 
@@ -155,14 +159,13 @@ def brush_plane(surfaces: Mapping[int, Surface], brush: Brush, target: Surface, 
 def ink_plane(surfaces: Mapping[int, Surface], brush: Solid | Pattern, target: Surface, rect: Rect) -> Plane:
     """Return a brush's 4-byte pixels for a rectangle of a surface; a solid one is opaque."""
     if isinstance(brush, Pattern):
-        return _tiled(surfaces, brush, target, rect)
+        return _tiled(image_plane(surfaces, brush.image, target), brush.position, rect)
     if target.depth == 2:
         return as_argb(brush_plane(surfaces, brush, target, rect))
     pixel = brush.color.to_bytes(4, "little")
     return Plane(pixel * rect.width, 0, 0, rect.width, rect.height, SurfaceFormat.XRGB32)
 
 
-def _tiled(surfaces: Mapping[int, Surface], brush: Pattern, target: Surface, rect: Rect) -> Plane:
-    tile = image_plane(surfaces, brush.image, target)
-    left, top = (rect.left - brush.position.x) % tile.width, (rect.top - brush.position.y) % tile.height
+def _tiled(tile: Plane, position: Point, rect: Rect) -> Plane:
+    left, top = (rect.left - position.x) % tile.width, (rect.top - position.y) % tile.height
     return sampled(tile, Rect(left, top, left + rect.width, top + rect.height), repeat=sampling.NORMAL)

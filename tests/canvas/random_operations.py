@@ -92,7 +92,7 @@ class RandomOperations:
         if formats is None:
             formats = tuple(BITS_PER_PIXEL)
             if self.target.format is SurfaceFormat.A8:
-                formats = tuple(format for format in formats if format not in PALETTES)
+                formats = tuple(one for one in formats if one not in PALETTES)
         pixel_format = self.random.choice(formats)
         row = (BITS_PER_PIXEL[pixel_format] * width + 7) // 8
         stride = (row + 3) // 4 * 4
