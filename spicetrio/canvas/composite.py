@@ -138,7 +138,7 @@ def composite(
     with cython.nogil:
         for _row in range(height):
             if op < 0x30:
-                _row(
+                _lay(
                     d, d_at, s, s_at, m, m_at, m_depth, width,
                     s_factor, d_factor, op == 13, s_alpha, d_alpha, components,
                 )  # fmt: skip
@@ -183,7 +183,7 @@ def _factor(kind: cython.uint, alpha: cython.uint) -> cython.uint:
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def _row(
+def _lay(
     d: cython.p_uchar,
     d_at: cython.Py_ssize_t,
     s: cython.p_uchar,
