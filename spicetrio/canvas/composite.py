@@ -20,11 +20,6 @@ from spicetrio.codecs.buffers import check_rows, readable, writable
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-if cython.compiled:
-    from cython.cimports.libc.math import sqrt
-else:
-    from math import sqrt
-
 COMPILED: Final[bool] = bool(cython.compiled)
 """Whether this module runs as machine code."""
 
@@ -269,6 +264,21 @@ def _mixed(
 
 @cython.cfunc
 @cython.nogil
+@cython.inline
+@cython.exceptval(check=False)
+def _root(value: cython.longlong) -> cython.longlong:
+    """Return the square root of a product of two bytes, rounded down."""
+    root: cython.longlong = 0
+    step: cython.longlong = 128
+    while step:
+        if (root + step) * (root + step) <= value:
+            root += step
+        step >>= 1
+    return root
+
+
+@cython.cfunc
+@cython.nogil
 @cython.exceptval(check=False)
 def _soft(
     s: cython.longlong, d: cython.longlong, s_alpha: cython.longlong, d_alpha: cython.longlong
@@ -283,8 +293,7 @@ def _soft(
     if 4 * d <= d_alpha:
         room = (16 * d * d * d - 12 * d * d * d_alpha + 3 * d * d_alpha * d_alpha) // (d_alpha * d_alpha)
     else:
-        root: cython.double = sqrt(d * d_alpha)
-        room = cython.cast(cython.longlong, root) - d
+        room = _root(d * d_alpha) - d
     return d * s_alpha + light * room
 
 

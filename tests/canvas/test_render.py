@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,11 @@ from spicetrio.canvas.operations import is_opaque, read, written
 from spicetrio.canvas.render import render
 from spicetrio.canvas.surface import BITS, Surface
 from spicetrio.wire import draw
-from spicetrio.wire.enums import SurfaceFormat
+from spicetrio.wire.drawing import DisplayBase, QMask, Solid
+from spicetrio.wire.enums import BitmapFlags, BitmapFormat, Ropd, SurfaceFormat
+from spicetrio.wire.geometry import Point, Rect
+from spicetrio.wire.image import Bitmap, Image, Palette
+from spicetrio.wire.image import Surface as SurfaceImage
 from tests.canvas.random_operations import KINDS, RandomOperations
 from tests.canvas.reference import Reference
 from tests.kernels import uncompiled
@@ -147,3 +153,44 @@ def test_compiled_kernels_do_what_they_do_uncompiled(
     for operation in operations:
         render(others, operation)
     assert all(surfaces[number].pixels == others[number].pixels for number in surfaces)
+
+
+@pytest.mark.parametrize("target", [SurfaceFormat.XRGB1555, SurfaceFormat.RGB565])
+@given(seed=SEEDS)
+@settings(max_examples=40, deadline=None)
+def test_surfaces_of_16_bits_get_the_high_bits_of_what_is_drawn(target: SurfaceFormat, seed: int) -> None:
+    """What an image becomes does not depend on how precise the surface is."""
+    narrow, wide = {0: Surface(30, 20, target)}, {0: Surface(30, 20, SurfaceFormat.XRGB32)}
+    operations = RandomOperations(wide, seed)
+    operation = operations.operation(draw.DrawCopy)
+    colors = (BitmapFormat.BIT16, BitmapFormat.BIT24, BitmapFormat.BIT32, BitmapFormat.RGBA)
+    image = operations.bitmap(operation.src_area.right, operation.src_area.bottom, colors)
+    operation = replace(operation, src=image, ropd=Ropd.PUT)
+    check(narrow, operation)
+    render(narrow, operation)
+    render(wide, operation)
+    packed = bytearray(len(narrow[0].pixels))
+    layout = {SurfaceFormat.XRGB1555: "555", SurfaceFormat.RGB565: "565"}[target]
+    formats.pack(packed, 0, narrow[0].stride, wide[0].pixels, 0, wide[0].stride, 30, 20, layout)
+    assert narrow[0].pixels == packed
+
+
+def test_colors_of_16_bit_surfaces_are_given_as_they_have_them() -> None:
+    surfaces = {0: Surface(2, 1, SurfaceFormat.RGB565)}
+    base = DisplayBase(0, Rect(0, 0, 2, 1))
+    render(surfaces, draw.DrawFill(base, Solid(0x1234)))
+    assert surfaces[0].pixels == b"\x34\x12\x34\x12"
+    palette = Palette(0, (0x1234, 0xF81F))
+    image = Image(0, 0, 2, 1, Bitmap(BitmapFormat.BIT1_BE, BitmapFlags.TOP_DOWN, 2, 1, 1, palette, b"\x40"))
+    render(surfaces, draw.DrawCopy(base, image, Rect(0, 0, 2, 1)))
+    assert surfaces[0].pixels == b"\x34\x12\x1f\xf8"
+
+
+def test_a_mask_may_be_a_surface() -> None:
+    surfaces = {0: Surface(8, 1, SurfaceFormat.A8), 1: Surface(16, 1, SurfaceFormat.A1)}
+    surfaces[1].pixels[:2] = b"\x50\x01"
+    mask = QMask(0, Point(4, 0), Image(0, 0, 16, 1, SurfaceImage(1)))
+    operation = draw.DrawWhiteness(DisplayBase(0, Rect(0, 0, 8, 1)), mask)
+    check(surfaces, operation)
+    render(surfaces, operation)
+    assert surfaces[0].pixels == bytes([255, 0, 255, 0, 255, 0, 0, 0])
