@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from spicetrio.canvas import changes, composite, coverage, formats, pixels, rops, sampling, scroll
+from spicetrio.canvas import changes, composite, coverage, formats, mixing, pixels, rops, sampling, scroll
 from spicetrio.codecs import lz
 
 
 def compiled() -> bool:
     """Return whether all kernels run as machine code; if not, pictures take a hundred times as long."""
-    kernels = (changes, composite, coverage, formats, pixels, rops, sampling, scroll, lz)
+    kernels = (changes, composite, coverage, formats, mixing, pixels, rops, sampling, scroll, lz)
     return all(kernel.COMPILED for kernel in kernels)

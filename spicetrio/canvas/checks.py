@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from spicetrio.canvas import composite, formats, masks, operations, sources
+from spicetrio.canvas import composite, formats, masks, mixing, operations, sources
 from spicetrio.canvas.operations import Operation
 from spicetrio.canvas.region import intersect
 from spicetrio.canvas.surface import BITS, Surface
@@ -223,7 +223,8 @@ def _check_string(string: String) -> None:
 
 def _check_composite(surfaces: Mapping[int, Surface], operation: draw.DrawComposite, target: Surface) -> None:
     by_component = operation.mask is not None and operation.flags & CompositeFlags.COMPONENT_ALPHA
-    if operation.operator not in composite.OPERATORS or (by_component and operation.operator >= composite.HUE):
+    known = operation.operator in composite.OPERATORS or operation.operator in mixing.OPERATORS
+    if not known or (by_component and operation.operator >= mixing.HUE):
         raise ValueError(
             f"the operator is {operation.operator:#x}, expected 0 to 0xd or 0x30 to 0x3e, less than 0x3b by component"
         )

@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Images laid over others with the operators of the X Render extension.
+"""Images laid over others with the operators of the X Render extension that add up what is seen of both.
 
 Pixels are 4 bytes, blue, green, red and alpha, and colors are premultiplied with alpha. Products are rounded to 8 bits
 one by one, sums stop at 255; that is the arithmetic of pixman, which viewers use. Compiled and uncompiled as `pixels`
@@ -35,11 +35,6 @@ OVER: Final = 3
 """The source over the destination."""
 SATURATE: Final = 13
 """As much of the source as there is room for."""
-MULTIPLY: Final = 0x30
-"""The first of the operators that mix colors."""
-HUE: Final = 0x3B
-"""The first of the operators that mix whole colors, not component by component."""
-
 # What source and destination are multiplied with: nothing, all, the other's alpha, or what is left of that.
 _NOTHING, _ALL, _ALPHA, _REST = range(4)  # bit 1: the alpha counts; bit 0: what is left of 255
 FACTORS: Final = (
@@ -58,8 +53,8 @@ FACTORS: Final = (
     (_ALL, _ALL),  # ADD
 )
 """By operator, what the source and the destination count."""
-OPERATORS: Final = frozenset((*range(14), *range(MULTIPLY, 0x3F)))
-"""The operators of the protocol."""
+OPERATORS: Final = range(14)
+"""From CLEAR to SATURATE."""
 
 
 def composite(
@@ -105,9 +100,9 @@ def composite(
         ValueError: The operator is not known, or something is not all there.
     """
     if operator not in OPERATORS:
-        raise ValueError(f"got operator {operator:#x}, expected 0 to 0xd or 0x30 to 0x3e")
-    if operator >= HUE and by_component:
-        raise ValueError(f"operator {operator:#x} mixes whole colors, expected a mask with one factor for a pixel")
+        raise ValueError(f"got operator {operator:#x}, expected 0 to 0xd")
+    if mask_depth < 1:
+        raise ValueError(f"mask_depth is {mask_depth}, expected at least 1")
     if w < 1 or h < 1:
         return
     target, source, factors = writable(dst), readable(src), readable(b"\xff" if mask is None else mask)
@@ -138,9 +133,7 @@ def composite(
     _row: cython.Py_ssize_t
     with cython.nogil:
         for _row in range(height):
-            if op >= 0x30:
-                _mix_row(d, d_at, s, s_at, m, m_at, m_depth, width, op, s_alpha, d_alpha, components)
-            elif components or op == 13:
+            if components or op == 13:
                 _lay_components(
                     d,
                     d_at,
@@ -319,234 +312,3 @@ def _lay_components(
         d_at += 4
         s_at += 4
         m_at += m_depth
-
-
-# Operators that mix colors. They work on fractions of 255 * 255.
-
-
-@cython.cfunc
-@cython.nogil
-@cython.inline
-@cython.exceptval(check=False)
-def _mixed(
-    op: cython.uint, s: cython.longlong, d: cython.longlong, s_alpha: cython.longlong, d_alpha: cython.longlong
-) -> cython.longlong:
-    """Return what two premultiplied colors become where both are."""
-    s_all: cython.longlong = s * d_alpha
-    d_all: cython.longlong = d * s_alpha
-    both: cython.longlong = s_alpha * d_alpha
-    if op == 0x30:  # multiply
-        return s * d
-    if op == 0x31:  # screen
-        return s_all + d_all - s * d
-    if op == 0x32 or op == 0x37:  # overlay, hard light
-        if (2 * d < d_alpha) if op == 0x32 else (2 * s < s_alpha):
-            return 2 * s * d
-        return both - 2 * (d_alpha - d) * (s_alpha - s)
-    if op == 0x33:  # darken
-        return min(s_all, d_all)
-    if op == 0x34:  # lighten
-        return max(s_all, d_all)
-    if op == 0x35:  # color dodge
-        if d == 0:
-            return 0
-        return both if s >= s_alpha else min(both, d * s_alpha * s_alpha // (s_alpha - s))
-    if op == 0x36:  # color burn
-        if d >= d_alpha:
-            return both
-        return 0 if s == 0 else both - min(both, (d_alpha - d) * s_alpha * s_alpha // s)
-    if op == 0x38:  # soft light
-        return _soft(s, d, s_alpha, d_alpha)
-    if op == 0x39:  # difference
-        return s_all + d_all - 2 * min(s_all, d_all)
-    return s_all + d_all - 2 * s * d  # exclusion
-
-
-@cython.cfunc
-@cython.nogil
-@cython.inline
-@cython.exceptval(check=False)
-def _root(value: cython.longlong) -> cython.longlong:
-    """Return the square root of a product of two bytes, rounded down."""
-    root: cython.longlong = 0
-    step: cython.longlong = 128
-    while step:
-        if (root + step) * (root + step) <= value:
-            root += step
-        step >>= 1
-    return root
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def _soft(
-    s: cython.longlong, d: cython.longlong, s_alpha: cython.longlong, d_alpha: cython.longlong
-) -> cython.longlong:
-    light: cython.longlong = 2 * s - s_alpha
-    room: cython.longlong
-    if d_alpha == 0:
-        return 0
-    if light <= 0:
-        room = d * (d_alpha - d) // d_alpha
-        return d * s_alpha - room * -light
-    if 4 * d <= d_alpha:
-        room = (16 * d * d * d - 12 * d * d * d_alpha + 3 * d * d_alpha * d_alpha) // (d_alpha * d_alpha)
-    else:
-        room = _root(d * d_alpha) - d
-    return d * s_alpha + light * room
-
-
-@cython.cfunc
-@cython.nogil
-@cython.inline
-@cython.exceptval(check=False)
-def _light(blue: cython.longlong, green: cython.longlong, red: cython.longlong) -> cython.longlong:
-    return (30 * red + 59 * green + 11 * blue) // 100
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def _clipped(
-    value: cython.longlong,
-    light: cython.longlong,
-    least: cython.longlong,
-    most: cython.longlong,
-    limit: cython.longlong,
-) -> cython.longlong:
-    """Bring a component nearer to the light of its color, so that all of them are in range."""
-    if least < 0:
-        value = light + _share(value - light, light, light - least)
-    if most > limit:
-        value = light + _share(value - light, limit - light, most - light)
-    return min(max(value, 0), limit)
-
-
-@cython.cfunc
-@cython.nogil
-@cython.inline
-@cython.exceptval(check=False)
-def _share(value: cython.longlong, part: cython.longlong, whole: cython.longlong) -> cython.longlong:
-    """Divide towards zero, as C does; nothing has no parts."""
-    if whole <= 0:
-        return 0
-    return value * part // whole if value >= 0 else -(-value * part // whole)
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def _saturated(
-    value: cython.longlong, least: cython.longlong, most: cython.longlong, saturation: cython.longlong
-) -> cython.longlong:
-    return (value - least) * saturation // (most - least) if most > least else 0
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def _mix_row(
-    d: cython.p_uchar,
-    d_at: cython.Py_ssize_t,
-    s: cython.p_uchar,
-    s_at: cython.Py_ssize_t,
-    m: cython.p_uchar,
-    m_at: cython.Py_ssize_t,
-    m_depth: cython.Py_ssize_t,
-    width: cython.Py_ssize_t,
-    op: cython.uint,
-    s_opaque: cython.uint,
-    d_opaque: cython.uint,
-    components: cython.bint,
-) -> cython.void:
-    _i: cython.Py_ssize_t
-    channel: cython.Py_ssize_t
-    part: cython.uint
-    alpha: cython.uint
-    source: cython.longlong
-    old: cython.longlong
-    s_alpha: cython.longlong
-    d_alpha: cython.longlong
-    total: cython.longlong
-    for _i in range(width):
-        alpha = s[s_at + 3] | s_opaque
-        d_alpha = d[d_at + 3] | d_opaque
-        if op >= 0x3B:
-            _mix_whole(d, d_at, s, s_at, op, _product(alpha, m[m_at]), d_alpha, m[m_at])
-        for channel in range(4):
-            part = m[m_at + channel] if components else m[m_at]
-            s_alpha = _product(alpha, part)
-            if channel == 3:
-                total = (s_alpha + d_alpha) * 255 - s_alpha * d_alpha
-            elif op >= 0x3B:
-                continue
-            else:
-                source = _product(s[s_at + channel], part)
-                old = d[d_at + channel]
-                total = (255 - s_alpha) * old + (255 - d_alpha) * source + _mixed(op, source, old, s_alpha, d_alpha)
-            total = min(max(total, 0), 255 * 255) + 128
-            d[d_at + channel] = (total + (total >> 8)) >> 8
-        if d_opaque:
-            d[d_at + 3] = 0
-        d_at += 4
-        s_at += 4
-        m_at += m_depth
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def _mix_whole(
-    d: cython.p_uchar,
-    d_at: cython.Py_ssize_t,
-    s: cython.p_uchar,
-    s_at: cython.Py_ssize_t,
-    op: cython.uint,
-    s_alpha: cython.longlong,
-    d_alpha: cython.longlong,
-    part: cython.uint,
-) -> cython.void:
-    """Mix hue, saturation and light of whole colors: 0x3b takes the source's hue, 0x3c its saturation, and so on."""
-    channel: cython.Py_ssize_t
-    both: cython.longlong = s_alpha * d_alpha
-    s0: cython.longlong = _product(s[s_at], part) * d_alpha
-    s1: cython.longlong = _product(s[s_at + 1], part) * d_alpha
-    s2: cython.longlong = _product(s[s_at + 2], part) * d_alpha
-    d0: cython.longlong = d[d_at] * s_alpha
-    d1: cython.longlong = d[d_at + 1] * s_alpha
-    d2: cython.longlong = d[d_at + 2] * s_alpha
-    light: cython.longlong = _light(s0, s1, s2) if op == 0x3E else _light(d0, d1, d2)
-    s_least: cython.longlong = min(s0, s1, s2)
-    s_most: cython.longlong = max(s0, s1, s2)
-    d_least: cython.longlong = min(d0, d1, d2)
-    d_most: cython.longlong = max(d0, d1, d2)
-    c0: cython.longlong
-    c1: cython.longlong
-    c2: cython.longlong
-    if op == 0x3B:  # hue
-        c0 = _saturated(s0, s_least, s_most, d_most - d_least)
-        c1 = _saturated(s1, s_least, s_most, d_most - d_least)
-        c2 = _saturated(s2, s_least, s_most, d_most - d_least)
-    elif op == 0x3C:  # saturation
-        c0 = _saturated(d0, d_least, d_most, s_most - s_least)
-        c1 = _saturated(d1, d_least, d_most, s_most - s_least)
-        c2 = _saturated(d2, d_least, d_most, s_most - s_least)
-    elif op == 0x3D:  # color
-        c0, c1, c2 = s0, s1, s2
-    else:  # luminosity
-        c0, c1, c2 = d0, d1, d2
-    shift: cython.longlong = light - _light(c0, c1, c2)
-    least: cython.longlong = min(c0, c1, c2) + shift
-    most: cython.longlong = max(c0, c1, c2) + shift
-    old: cython.longlong
-    source: cython.longlong
-    value: cython.longlong
-    total: cython.longlong
-    for channel in range(3):
-        old = d[d_at + channel]
-        source = _product(s[s_at + channel], part)
-        value = c0 if channel == 0 else c1 if channel == 1 else c2
-        value = _clipped(value + shift, light, least, most, both)
-        total = min(max((255 - s_alpha) * old + (255 - d_alpha) * source + value, 0), 255 * 255) + 128
-        d[d_at + channel] = (total + (total >> 8)) >> 8

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from spicetrio.canvas import composite, coverage, formats, masks, operations, pixels, rops, sampling, sources
+from spicetrio.canvas import composite, coverage, formats, masks, mixing, operations, pixels, rops, sampling, sources
 from spicetrio.canvas.operations import Operation
 from spicetrio.canvas.region import bounding, intersect, translate
 from spicetrio.canvas.sources import as_argb, as_raw, has_alpha
@@ -112,7 +112,8 @@ class _Painter:
                 m = mask.part(place)
                 offset = m.offset + (3 if m.depth == 4 and not by_component else 0)
                 factors = (m.data, offset, m.stride, m.depth)
-            composite.composite(
+            lay = mixing.mix if operator in mixing.OPERATORS else composite.composite
+            lay(
                 operator, below.data, below.offset, below.stride, not has_alpha(below), area.width, area.height,
                 s.data, s.offset, s.stride, not has_alpha(s), *factors, by_component=by_component,
             )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spicetrio.canvas import composite, coverage, formats, rops, sampling
+from spicetrio.canvas import composite, coverage, formats, mixing, rops, sampling
 from spicetrio.canvas.checks import check
 from spicetrio.canvas.operations import is_opaque, read, written
 from spicetrio.canvas.render import render
@@ -57,7 +57,7 @@ def array(surface: Surface) -> np.ndarray:
 @kinds
 @pytest.mark.parametrize("target", [SurfaceFormat.XRGB32, SurfaceFormat.ARGB32])
 @given(seed=SEEDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_operations_do_what_a_plain_reference_does(kind: type, target: SurfaceFormat, seed: int) -> None:
     surfaces = make_surfaces(seed, target)
     operation = make_operation(kind, surfaces, seed)
@@ -77,7 +77,7 @@ def test_operations_do_what_a_plain_reference_does(kind: type, target: SurfaceFo
 @kinds
 @pytest.mark.parametrize("target", FORMATS)
 @given(seed=SEEDS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_nothing_changes_outside_what_is_written(kind: type, target: SurfaceFormat, seed: int) -> None:
     surfaces = make_surfaces(seed, target)
     operation = make_operation(kind, surfaces, seed)
@@ -94,7 +94,7 @@ def test_nothing_changes_outside_what_is_written(kind: type, target: SurfaceForm
 
 @kinds
 @given(seed=SEEDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_what_is_opaque_does_not_depend_on_what_was_there(kind: type, seed: int) -> None:
     surfaces, others = make_surfaces(seed, SurfaceFormat.XRGB32), make_surfaces(seed, SurfaceFormat.XRGB32)
     operation = make_operation(kind, surfaces, seed)
@@ -116,7 +116,7 @@ def test_what_is_opaque_does_not_depend_on_what_was_there(kind: type, seed: int)
 
 @kinds
 @given(seed=SEEDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_of_surfaces_only_what_is_read_has_any_effect(kind: type, seed: int) -> None:
     surfaces, others = make_surfaces(seed, SurfaceFormat.ARGB32), make_surfaces(seed, SurfaceFormat.ARGB32)
     operation = make_operation(kind, surfaces, seed)
@@ -137,11 +137,12 @@ def test_compiled_kernels_do_what_they_do_uncompiled(
     kind: type, target: SurfaceFormat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     surfaces, others = make_surfaces(1, target), make_surfaces(1, target)
-    operations = [make_operation(kind, surfaces, seed) for seed in range(12)]
+    operations = [make_operation(kind, surfaces, seed) for seed in range(6)]
     for operation in operations:
         render(surfaces, operation)
     for module, names in (
         (composite, ["composite"]),
+        (mixing, ["mix"]),
         (coverage, ["bits", "differs", "add_glyph", "add_line"]),
         (formats, ["unpack", "pack"]),
         (rops, ["rop3"]),
