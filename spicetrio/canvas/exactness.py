@@ -58,6 +58,8 @@ def is_exact(surfaces: Mapping[int, Surface], operation: Operation) -> bool:
         return False
     if not all(_is_image_exact(surfaces, operation, image) for image in operations.images(operation)):
         return False
+    if isinstance(operation, operations.RasterOperation) and _is_by_surface(operation.mask.bitmap):
+        return False  # viewers cannot draw on such a surface either
     match operation:
         case draw.DrawStroke():
             return _is_stroke_exact(operation)
@@ -91,6 +93,10 @@ def _is_image_exact(surfaces: Mapping[int, Surface], operation: Operation, image
     return not (has_alpha and unclear) or image.payload.format == BitmapFormat.RGBA
 
 
+def _is_by_surface(image: Image | None) -> bool:
+    return image is not None and isinstance(image.payload, SurfaceImage)
+
+
 def _is_stretched(operation: operations.ImageOperation) -> bool:
     area, box = operation.src_area, operation.base.box
     return (area.width, area.height) != (box.width, box.height)
@@ -100,7 +106,7 @@ def _is_stroke_exact(operation: draw.DrawStroke) -> bool:
     curved = any(segment.flags & PathFlags.BEZIER for segment in operation.path.segments)
     # Viewers end at a surface as a brush.
     brush = operation.brush
-    by_surface = isinstance(brush, Pattern) and isinstance(brush.image.payload, SurfaceImage)
+    by_surface = isinstance(brush, Pattern) and _is_by_surface(brush.image)
     return operation.attr.style is None and not curved and not by_surface
 
 
@@ -143,7 +149,7 @@ def _is_composite_exact(operation: draw.DrawComposite) -> bool:
         return False
     mask = operation.mask
     # What viewers set for the one they set for the other, if both are one surface.
-    if mask is not None and isinstance(mask.payload, SurfaceImage) and mask.payload == operation.src.payload:
+    if mask is not None and _is_by_surface(mask) and mask.payload == operation.src.payload:
         return False
     # They lose the alpha of an image that has nothing else.
     return all(getattr(image.payload, "format", None) != BitmapFormat.BIT8_A for image in operations.images(operation))

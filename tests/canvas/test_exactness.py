@@ -60,6 +60,7 @@ from tests.canvas.simple_operations import (
         (copy(bitmap(8, 6, BitmapFormat.BIT4_LE, 4, Palette(0, (0,) * 16))), False),
         (copy(bitmap(8, 6, BitmapFormat.BIT1_LE, 1, Palette(0, (0, 1)))), False),
         (fill(mask=QMask(0, ORIGIN, bitmap(8, 6, BitmapFormat.BIT1_LE, 1))), True),
+        (fill(mask=QMask(0, ORIGIN, surface_image(3))), False),
         (copy(surface_image(1)), True),
         (copy(surface_image(0)), False),
         (copy(surface_image(0), base=on(1)), False),
