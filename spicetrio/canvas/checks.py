@@ -8,10 +8,21 @@ from typing import Final
 from spicetrio.canvas import composite, formats, masks, mixing, operations, sources
 from spicetrio.canvas.operations import Operation
 from spicetrio.canvas.region import intersect
-from spicetrio.canvas.surface import BITS, Surface
+from spicetrio.canvas.surface import BITS, LARGEST, Surface
 from spicetrio.wire import draw
 from spicetrio.wire.drawing import GLYPH_BITS, LineAttr, Path, Pattern, QMask, Solid, String
-from spicetrio.wire.enums import BitmapFormat, CompositeFlags, PathFlags, Ropd, ScaleMode, StringFlags, SurfaceFormat
+from spicetrio.wire.enums import (
+    AlphaFlags,
+    BitmapFlags,
+    BitmapFormat,
+    CompositeFlags,
+    LineFlags,
+    PathFlags,
+    Ropd,
+    ScaleMode,
+    StringFlags,
+    SurfaceFormat,
+)
 from spicetrio.wire.geometry import Rect
 from spicetrio.wire.image import BITS_PER_PIXEL, Bitmap, Image, Palette
 from spicetrio.wire.image import Surface as SurfaceImage
@@ -35,13 +46,17 @@ def check(surfaces: Mapping[int, Surface], operation: Operation) -> None:
         raise ValueError(f"surface {base.surface_id} has one bit a pixel, expected one that is not only a mask")
     _check_inside("the box", base.box, target.bounds)
     for rect in base.clip or ():
-        if rect.width < 0 or rect.height < 0:
-            raise ValueError(f"got {rect} in the clip, expected its right and bottom not before its left and top")
+        if rect.width < 0 or rect.height < 0 or max(map(abs, rect)) > _FARTHEST:
+            raise ValueError(
+                f"got {rect} in the clip, expected its right and bottom not before its left and top, "
+                f"and less than {_FARTHEST} pixels away"
+            )
     for brush in operations.brushes(operation):
         if isinstance(brush, Solid):
             _check_range("the color of a brush", brush.color, 0xFFFFFFFF)
         elif isinstance(brush, Pattern):
             _check_image(surfaces, brush.image, target)
+            _check_near("the position of a pattern", *brush.position)
     if isinstance(operation, draw.CopyBits):
         x, y = operation.src_position
         _check_inside("the source", Rect(x, y, x + base.box.width, y + base.box.height), target.bounds)
@@ -69,13 +84,20 @@ def check(surfaces: Mapping[int, Surface], operation: Operation) -> None:
         _check_range("rop3", operation.rop3, 0xFF)
     elif isinstance(operation, draw.DrawTransparent):
         _check_range("true_color", operation.true_color, 0xFFFFFF)
+        _check_range("src_color", operation.src_color, 0xFFFFFFFF)
     elif isinstance(operation, draw.DrawAlphaBlend):
         _check_range("alpha", operation.alpha, 0xFF)
+        _check_range("alpha_flags", operation.alpha_flags, sum(AlphaFlags))
 
 
 def _check_range(what: str, value: int, most: int) -> None:
     if not 0 <= value <= most:
         raise ValueError(f"{what} is {value}, expected 0 to {most}")
+
+
+def _check_near(what: str, *places: int) -> None:
+    if max(map(abs, places)) > _FARTHEST:
+        raise ValueError(f"{what} is {places}, expected less than {_FARTHEST} pixels")
 
 
 def _check_ropd(ropd: int) -> None:
@@ -123,20 +145,20 @@ def _check_image(surfaces: Mapping[int, Surface], image: Image, target: Surface,
 
 def _check_bitmap(image: Image, bitmap: Bitmap) -> None:
     """Check that all pixels of a bitmap are there."""
-    if bitmap.width < 1 or bitmap.height < 1 or (image.width, image.height) != (bitmap.width, bitmap.height):
+    size = bitmap.width, bitmap.height
+    if min(size) < 1 or max(size) > LARGEST or (image.width, image.height) != size:
         raise ValueError(
             f"the image is {image.width} x {image.height}, its bitmap {bitmap.width} x {bitmap.height}, "
-            "expected the same, and at least 1 x 1"
+            f"expected the same, and 1 to {LARGEST} each"
         )
     bits = BITS_PER_PIXEL.get(bitmap.format)
     if bits is None:
         raise ValueError(f"the bitmap's format is {bitmap.format}, expected one of {[*map(int, BITS_PER_PIXEL)]}")
     row = (bits * bitmap.width + 7) // 8
     view = memoryview(bitmap.data)
-    size = view.nbytes
-    if bitmap.stride < row or size != bitmap.stride * bitmap.height or not view.c_contiguous:
+    if bitmap.stride < row or view.nbytes != bitmap.stride * bitmap.height or not view.c_contiguous:
         raise ValueError(
-            f"the bitmap has {size} bytes in {bitmap.height} rows of {bitmap.stride}, "
+            f"the bitmap has {view.nbytes} bytes in {bitmap.height} rows of {bitmap.stride}, "
             f"expected rows of at least {row} without gaps"
         )
 
@@ -148,7 +170,7 @@ def _check_colors(bitmap: Bitmap, target: Surface) -> None:
         return
     if target.format is SurfaceFormat.A8:
         raise ValueError("the bitmap has a palette, expected none on a surface of alpha")
-    if not isinstance(bitmap.palette, Palette):
+    if not isinstance(bitmap.palette, Palette) or bitmap.flags & BitmapFlags.PAL_FROM_CACHE:
         raise ValueError(f"the bitmap's palette is {bitmap.palette!r}, expected one with its colors")
     entries = bitmap.palette.entries
     for entry in entries:
@@ -191,18 +213,21 @@ def _check_path(path: Path) -> None:
         if segment.flags & PathFlags.BEZIER and (curves % 3 or not begun):
             raise ValueError(f"a curve has {curves} points, expected a beginning before it, and three for each curve")
         begun = (begun or bool(segment.points)) and not segment.flags & PathFlags.END
-        for point in segment.points:
-            if max(abs(point.x), abs(point.y)) > 16 * _FARTHEST:
-                raise ValueError(f"got {point}, expected less than {_FARTHEST} pixels")
+        for x, y in segment.points:
+            _check_near("a point of the path", x // 16, y // 16)
     if not any(segment.points for segment in path.segments):
         raise ValueError("the path has no points, expected at least one")
 
 
 def _check_dashes(attr: LineAttr) -> None:
+    if bool(attr.flags & LineFlags.STYLED) != (attr.style is not None):
+        raise ValueError(
+            f"the line's flags are {attr.flags:#x} with style {attr.style}, expected STYLED if there is one"
+        )
     if attr.style is None:
         return
-    length = sum(attr.style)
-    if not attr.style or min(attr.style) < 0 or length > 16 * _LONGEST_DASHES or not masks.dash_pattern(attr):
+    proper = 0 < len(attr.style) < 256 and min(attr.style) >= 0 and sum(attr.style) <= 16 * _LONGEST_DASHES
+    if not proper or not masks.dash_pattern(attr):
         raise ValueError(f"the style is {attr.style}, expected lengths of 1 to {_LONGEST_DASHES} pixels together")
 
 
@@ -215,10 +240,9 @@ def _check_string(string: String) -> None:
     for glyph in string.glyphs:
         expected = (depth * glyph.width + 7) // 8 * glyph.height
         size = memoryview(glyph.data).nbytes
-        if min(glyph.width, glyph.height) < 0 or size != expected:
+        if not (0 <= glyph.width < 1 << 16 and 0 <= glyph.height < 1 << 16) or size != expected:
             raise ValueError(f"a glyph of {glyph.width} x {glyph.height} has {size} bytes, expected {expected}")
-        if max(map(abs, masks.glyph_box(glyph))) > _FARTHEST:
-            raise ValueError(f"a glyph is at {masks.glyph_box(glyph)}, expected less than {_FARTHEST} pixels away")
+        _check_near("the place of a glyph", *glyph.render_position, *glyph.origin)
 
 
 def _check_composite(surfaces: Mapping[int, Surface], operation: draw.DrawComposite, target: Surface) -> None:
@@ -228,6 +252,16 @@ def _check_composite(surfaces: Mapping[int, Surface], operation: draw.DrawCompos
         raise ValueError(
             f"the operator is {operation.operator:#x}, expected 0 to 0xd or 0x30 to 0x3e, less than 0x3b by component"
         )
+    for flag, value in (
+        (CompositeFlags.HAS_MASK, operation.mask),
+        (CompositeFlags.HAS_SRC_TRANSFORM, operation.src_transform),
+        (CompositeFlags.HAS_MASK_TRANSFORM, operation.mask_transform),
+    ):
+        if bool(operation.flags & flag) != (value is not None):
+            raise ValueError(f"the flags are {operation.flags:#x} with {value!r}, expected {flag.name} if there is one")
+    places = (*operation.src_origin, *operation.mask_origin)
+    if not all(-(1 << 15) <= place < 1 << 15 for place in places):
+        raise ValueError(f"the origins are {places}, expected numbers of 16 bits")
     _check_range("the filter", max(operation.src_filter, operation.mask_filter), max(_FILTERS))
     for image in (operation.src, operation.mask):
         if image is not None:

@@ -20,6 +20,8 @@ BITS: Final = {
     SurfaceFormat.ARGB32: 32,
 }
 """Bits that a pixel takes."""
+LARGEST: Final = 32767
+"""The most pixels that a surface or an image has in a row or column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +60,19 @@ class Surface:
     bit of a byte.
 
     Args:
-        width: In pixels, at least 1.
-        height: In pixels, at least 1.
+        width: In pixels, 1 to `LARGEST`.
+        height: In pixels, 1 to `LARGEST`.
         format: The layout of the pixels.
 
     Raises:
-        ValueError: There is no pixel.
+        ValueError: There is no pixel, or more than viewers can have.
     """
 
     __slots__ = ("bounds", "format", "height", "pixels", "stride", "width")
 
     def __init__(self, width: int, height: int, format: SurfaceFormat) -> None:  # noqa: A002 - the protocol's word
-        if width < 1 or height < 1:
-            raise ValueError(f"the surface is {width} x {height}, expected at least 1 x 1")
+        if not (1 <= width <= LARGEST and 1 <= height <= LARGEST):
+            raise ValueError(f"the surface is {width} x {height}, expected 1 to {LARGEST} each")
         self.width = width
         self.height = height
         self.format = format

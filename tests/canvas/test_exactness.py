@@ -16,6 +16,7 @@ from spicetrio.wire.drawing import (
 )
 from spicetrio.wire.enums import (
     BitmapFormat,
+    CompositeFlags,
     LineFlags,
     PathFlags,
     Ropd,
@@ -88,7 +89,7 @@ from tests.canvas.simple_operations import (
         (compose(3), True),
         (compose(13), False),
         (compose(0x30), False),
-        (compose(3, src_transform=UNIT), False),
+        (compose(3 | CompositeFlags.HAS_SRC_TRANSFORM, src_transform=UNIT), False),
         (compose(3, bitmap(8, 6, BitmapFormat.BIT8_A, 8)), False),
         (compose(3, surface_image(1), surface_image(1)), False),
         (draw.CopyBits(BASE, Point(6, 5)), True),
