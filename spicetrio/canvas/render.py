@@ -20,6 +20,8 @@ from spicetrio.wire.image import Surface as SurfaceImage
 
 _SMOOTH: Final = (1, 2, 4)
 """The filters that mix pixels: good, best, bilinear."""
+_SECOND: Final = bytes([0, 0, 1]) + bytes(253)
+"""Makes of the cover of a stroke that of the pixels that are drawn twice."""
 
 
 def render(surfaces: Mapping[int, Surface], operation: Operation) -> None:
@@ -32,7 +34,7 @@ def render(surfaces: Mapping[int, Surface], operation: Operation) -> None:
     areas = operations.written(operation)
     if not areas:
         return
-    painter = _Painter(surfaces, operation.base.surface_id, operation.base.box, areas)
+    painter = _Painter(surfaces, surfaces[operation.base.surface_id], operation.base.box, areas)
     if isinstance(operation, operations.RasterOperation):
         _raster_operation(painter, operation)
     else:
@@ -45,9 +47,9 @@ class _Painter:
     All planes and covers are of `rect`, the rectangle around that part.
     """
 
-    def __init__(self, surfaces: Mapping[int, Surface], surface_id: int, box: Rect, areas: Sequence[Rect]) -> None:
+    def __init__(self, surfaces: Mapping[int, Surface], surface: Surface, box: Rect, areas: Sequence[Rect]) -> None:
         self.surfaces = surfaces
-        self.surface = surfaces[surface_id]
+        self.surface = surface
         self.box = box
         self.areas = areas
         self.rect = bounding(areas)
@@ -55,11 +57,7 @@ class _Painter:
     def within(self, rect: Rect) -> _Painter | None:
         """Return a painter of the part that lies in a rectangle; None if there is none."""
         areas = [common for area in self.areas if (common := intersect(area, rect))]
-        if not areas:
-            return None
-        part = _Painter(self.surfaces, 0, self.box, areas)
-        part.surface = self.surface
-        return part
+        return _Painter(self.surfaces, self.surface, self.box, areas) if areas else None
 
     def image(self, image: Image, area: Rect, scale_mode: int) -> Plane:
         """Return the part of an image, stretched over the box, that is needed."""
@@ -187,10 +185,6 @@ def _stroke(painter: _Painter, operation: draw.DrawStroke) -> None:
     painter.rop(code, brush, cover=cover)
     if 2 in cover:
         painter.rop(code, brush, cover=cover.translate(_SECOND))
-
-
-_SECOND: Final = bytes([0, 0, 1]) + bytes(253)
-"""Makes a cover of the pixels that are drawn twice."""
 
 
 def _composite(painter: _Painter, operation: draw.DrawComposite) -> None:

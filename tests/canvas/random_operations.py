@@ -95,14 +95,14 @@ class RandomOperations:
                 formats = tuple(one for one in formats if one not in PALETTES)
         pixel_format = self.random.choice(formats)
         row = (BITS_PER_PIXEL[pixel_format] * width + 7) // 8
-        stride = (row + 3) // 4 * 4
+        stride = row + self.random.choice((0, 0, 1, 3))
         palette = None
         if pixel_format in PALETTES and formats is not MASKS:
             palette = Palette(0, tuple(self.color() for _ in range(PALETTES[pixel_format])))
         flags = self.random.choice((BitmapFlags.NONE, BitmapFlags.TOP_DOWN))
         data = bytearray(self.random.randbytes(stride * height))
         if pixel_format == BitmapFormat.RGBA:  # colors are premultiplied
-            for at in range(0, len(data), 4):
+            for at in (stride * y + 4 * x for y in range(height) for x in range(width)):
                 data[at : at + 4] = self.premultiplied()
         payload = Bitmap(pixel_format, flags, width, height, stride, palette, bytes(data))
         return Image(0, 0, width, height, payload)
