@@ -15,7 +15,7 @@ _Kind = TypeVar("_Kind")
 compiled = False
 """False here; the compiler puts True in the place of this name."""
 
-Py_ssize_t = uint = ulonglong = bint = int
+Py_ssize_t = uint = ulonglong = longlong = bint = int
 
 
 class _NoGil:

@@ -38,3 +38,12 @@ def check_area(
         need = offset + (y + h - 1) * stride + (x + w) * bytes_per_pixel
         if need > size:
             raise ValueError(f"{what} {w}x{h}+{x}+{y} ends at byte {need}, but the buffer has {size}")
+
+
+def check_rows(what: str, size: int, offset: int, stride: int, row: int, h: int) -> None:
+    """Raise ValueError unless `h` rows of `row` bytes lie within `size` bytes; the stride may be negative or 0."""
+    last = offset + (h - 1) * stride
+    if min(offset, last) < 0 or max(offset, last) + row > size:
+        raise ValueError(
+            f"{what} has {h} rows of {row} bytes, {stride} apart, from byte {offset}, expected all within {size}"
+        )
