@@ -93,21 +93,26 @@ class Party:
         self._settle()
         before, busy, began = self._counts(), self.peer.busy(), time.monotonic()
         if row.workload == "full":
-            self._play(seconds)
+            drawn = self._play(seconds)
         else:
             rate = TYPING_RATE if row.workload == "typing" else SCROLL_RATE
             self.peer.ask(f"{row.workload} {rate}")
             self._read_for(seconds)
-            self.peer.ask("stop")
+            drawn = int(self.peer.ask("stop"))
         took = time.monotonic() - began
         self._settle()
         busy, after = self.peer.busy() - busy, self._counts()
         pixels, copies = after.pixels - before.pixels, after.copies - before.copies
         updates = {"full": pixels / FRAME, "typing": pixels / GLYPH, "scroll": copies}[row.workload]
+        updates = min(updates, drawn * row.viewers)  # what is sent twice is no second update
         return Figures(1e6 * busy / updates, (after.received - before.received) / updates, updates / row.viewers / took)
 
-    def _play(self, seconds: float) -> None:
-        """Let frames be drawn, the next one when the first viewer begins to receive the last part of the last one."""
+    def _play(self, seconds: float) -> int:
+        """Let frames be drawn, the next one when the first viewer begins to receive the last part of the last one.
+
+        Returns:
+            How many there were.
+        """
         first = self._crowd.viewers[0].display
         end, number = time.monotonic() + seconds, 0
         while time.monotonic() < end:
@@ -115,6 +120,7 @@ class Party:
             self.peer.tell(f"frame {number}")
             self._read_until(lambda wanted=wanted: first.pixels >= wanted)
             number += 1
+        return number
 
     def _counts(self) -> Counts:
         lines = [viewer.display for viewer in self._crowd.viewers]
