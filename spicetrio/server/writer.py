@@ -134,10 +134,7 @@ class Writer:
         with self._shield:
             while True:
                 if batch := self._take_batch():
-                    for part in _joined(batch):
-                        await self._stream.send_all(part)
-                        self._meter.sent += len(part)
-                        self._free_bytes -= len(part)
+                    await self._send(batch)
                 elif self._finishing:
                     break
                 else:
@@ -181,6 +178,13 @@ class Writer:
             if not entry.asked:
                 self._unasked_bytes -= entry.cost
         return buffers
+
+    async def _send(self, batch: list[Buffer]) -> None:
+        """Send buffers; a method of its own, so that nothing keeps the last of them while the writer waits."""
+        for part in _joined(batch):
+            await self._stream.send_all(part)
+            self._meter.sent += len(part)
+            self._free_bytes -= len(part)
 
     async def _wait_for_work(self) -> None:
         """Wait for a post, an ACK or the end; give the credit for a batch if the socket can take one."""
