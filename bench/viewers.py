@@ -135,6 +135,11 @@ class Line:
             return False
         return bool(size)
 
+    @property
+    def complete(self) -> bool:
+        """Nothing of a message is missing."""
+        return not self._skip and not self._head
+
     def _feed(self, size: int) -> None:
         self.received += size
         if size <= self._skip:
