@@ -31,7 +31,7 @@ GLYPH: Final = GLYPH_WIDTH * GLYPH_HEIGHT
 TYPING_RATE: Final = 200
 SCROLL_RATE: Final = 60
 QUIET: Final = 0.5
-"""Seconds without a byte after which nothing more is expected."""
+"""Seconds without a drawing after which nothing more is expected."""
 PATIENCE: Final = 60.0
 """Seconds after which it is not waited for any longer."""
 BEFORE: Final = 8
@@ -141,8 +141,14 @@ class Party:
             self._crowd.read(left)
 
     def _settle(self) -> None:
-        while self._crowd.read(QUIET):
-            pass
+        """Wait until nothing is drawn any more; pings always come from somewhere."""
+        seen, since = 0, time.monotonic()
+        while time.monotonic() - since < QUIET:
+            self._crowd.read(QUIET)
+            lines = [viewer.display for viewer in self._crowd.viewers]
+            drawn = sum(line.updates + line.copies for line in lines)
+            if drawn != seen or not all(line.complete for line in lines):
+                seen, since = drawn, time.monotonic()
 
 
 Starts = Mapping[str, Callable[[Path], Peer]]
