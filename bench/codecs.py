@@ -2,70 +2,19 @@
 
 from __future__ import annotations
 
-import random
 import sys
 import time
 from collections.abc import Callable
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-
+from bench.pictures import HEIGHT, WIDTH, desktop, noise, photo
 from spicetrio.canvas import compiled, pixels
 from spicetrio.canvas.fingerprint import fingerprint
 from spicetrio.canvas.graduality import graduality
 from spicetrio.canvas.pixelbuffer import pixel_buffer
 from spicetrio.codecs import glz, jpeg, lz, lz4, quic, zlib_glz
 
-WIDTH, HEIGHT = 1920, 1080
 STRIDE = 4 * WIDTH
 RAW = STRIDE * HEIGHT
-
-Frame = np.ndarray[tuple[int, int], np.dtype[np.uint32]]
-
-
-def noise(seed: int = 1) -> Frame:
-    """Make a frame that nothing can compress."""
-    return np.random.default_rng(seed).integers(0, 1 << 24, (HEIGHT, WIDTH), np.uint32)
-
-
-def photo() -> Frame:
-    """Make a frame like a photograph: smooth in the large, grainy in the small."""
-    generator = np.random.default_rng(2)
-    y, x = np.indices((HEIGHT, WIDTH))
-    channels = []
-    for k in range(3):
-        smooth = 128 + 70 * np.sin(x / (170 + 30 * k)) * np.cos(y / (130 + 20 * k)) + 20 * np.sin((x + y) / 41)
-        grain = generator.normal(0, 2.5, (HEIGHT, WIDTH))
-        channels.append(np.clip(smooth + grain, 0, 255).astype(np.uint32))
-    return channels[0] | channels[1] << 8 | channels[2] << 16
-
-
-def text(width: int, height: int, seed: int, back: int, fore: int) -> Frame:
-    """Make lines of made-up words in a smooth font, ragged on the right."""
-    chance = random.Random(seed)
-    words = ["".join(chance.choices("etaoinshrdlucmfwypvbgk,.", k=chance.randint(1, 9))) for _ in range(400)]
-    page = Image.new("RGB", (width, height), back)
-    draw = ImageDraw.Draw(page)
-    font = ImageFont.load_default(13)
-    for top in range(0, height - 16, 17):
-        line = " ".join(chance.choices(words, k=chance.choice((0, width // 60, width // 80, width // 120))))
-        draw.text((4, top), line, fore, font)
-    return np.frombuffer(page.tobytes("raw", "BGRX"), np.uint32).reshape(height, width) & 0xFFFFFF
-
-
-def desktop(seed: int = 3) -> Frame:
-    """Make a frame like a desktop: a background with a gradient, two windows with text, a panel with buttons."""
-    frame: Frame = np.repeat(np.arange(HEIGHT, dtype=np.uint32)[:, None] // 9 + 0x305070, WIDTH, axis=1)
-    for left, top, width, height, back, fore in (
-        (80, 90, 900, 640, 0xFFFFFF, 0x202020),
-        (700, 300, 1000, 680, 0x101418, 0xC8D0D8),
-    ):
-        frame[top - 28 : top, left : left + width] = 0x406080
-        frame[top : top + height, left : left + width] = text(width, height, seed + left, back, fore)
-    frame[1040:] = 0x282C30
-    for button in range(12):
-        frame[1046:1074, 8 + 150 * button : 148 + 150 * button] = 0x484C50
-    return frame
 
 
 def best(call: Callable[[], object], seconds: float) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import selectors
 import socket
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from cryptography.hazmat.primitives import hashes
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from spicetrio.wire import base, display, draw
-from spicetrio.wire.enums import AuthMechanism, ChannelType, CommonCapability
+from spicetrio.wire.enums import AuthMechanism, ChannelType, CommonCapability, DisplayCapability, ImageCompression
 from spicetrio.wire.framing import Framing
 from spicetrio.wire.link import PUBLIC_KEY_SIZE, Capabilities, LinkMessage, with_header
 
@@ -29,6 +29,12 @@ _SECRET: Final = PASSWORD.encode() + b"\0"
 _MECHANISM: Final = int(AuthMechanism.SPICE).to_bytes(4, "little")
 _HEADER: Final = struct.Struct("<HI")
 _ID: Final = struct.Struct("<I")
+_SET_ACK: Final = struct.Struct("<II")
+_PING: Final = struct.Struct("<IQ")
+_BOX: Final = struct.Struct("<4x4i")
+_LOOKED_AT: Final = 20
+"""Bytes of a body that are looked at, at most; the rest of it is skipped as it comes."""
+_BUFFER: Final = memoryview(bytearray(1 << 18))
 
 
 def _sent(message: base.Message) -> bytes:
@@ -36,7 +42,8 @@ def _sent(message: base.Message) -> bytes:
 
 
 def _link_message(kind: ChannelType) -> bytes:
-    return with_header(LinkMessage(0, kind, 0, _COMMON, Capabilities()))
+    own = Capabilities({DisplayCapability.LZ4_COMPRESSION} if kind == ChannelType.DISPLAY else ())
+    return with_header(LinkMessage(0, kind, 0, _COMMON, own))
 
 
 FOUR: Final = (ChannelType.MAIN, ChannelType.DISPLAY, ChannelType.CURSOR, ChannelType.INPUTS)
@@ -99,49 +106,75 @@ def link(port: int, kind: ChannelType, connection_id: int = 0, channel_id: int =
 
 @dataclass
 class Line:
-    """A linked connection, and as much of its protocol as keeps it alive."""
+    """A linked connection, and as much of its protocol as keeps it alive. What it draws is counted, not looked at."""
 
     sock: socket.socket
     acknowledge: bool = True
     updates: int = 0
-    """Pictures and parts of them that came."""
-    _data: bytearray = field(default_factory=bytearray)
+    """Pictures and parts of them that came, or begin to."""
+    pixels: int = 0
+    """Their pixels."""
+    copies: int = 0
+    """Areas of the display that were copied to another place."""
+    received: int = 0
+    """Bytes."""
+    _head: bytes = b""
+    """The beginning of a message, not enough of it yet."""
+    _skip: int = 0
+    """Bytes of the message at hand that are still to come."""
     _window: int = 0
     _seen: int = 0
 
     def read(self) -> bool:
         """Take in what is there and answer it; tell whether the connection is still open."""
         try:
-            data = self.sock.recv(1 << 18)
-            if data:
-                self._feed(data)
+            size = self.sock.recv_into(_BUFFER)
+            if size:
+                self._feed(size)
         except (ConnectionError, TimeoutError):
             return False
-        return bool(data)
+        return bool(size)
 
-    def _feed(self, data: bytes) -> None:
-        self._data += data
-        answer, at, end = b"", 0, len(self._data)
-        while end - at >= 6:
-            kind, size = _HEADER.unpack_from(self._data, at)
-            if end - at < 6 + size:
+    @property
+    def complete(self) -> bool:
+        """Nothing of a message is missing."""
+        return not self._skip and not self._head
+
+    def _feed(self, size: int) -> None:
+        self.received += size
+        if size <= self._skip:
+            self._skip -= size
+            return
+        data: bytes | memoryview = _BUFFER[self._skip : size]
+        if self._head:
+            data = self._head + data
+        at, end = 0, len(data)
+        while end - at >= _HEADER.size:
+            kind, body = _HEADER.unpack_from(data, at)
+            if end - at < _HEADER.size + min(body, _LOOKED_AT):
                 break
-            if kind == base.SetAck.TYPE:
-                generation, self._window = struct.unpack_from("<II", self._data, at + 6)
-                self._seen = -1
-                answer += _sent(base.AckSync(generation))
-            elif kind == base.Ping.TYPE:
-                answer += _sent(base.Pong(*struct.unpack_from("<IQ", self._data, at + 6)))
-            elif kind == draw.DrawCopy.TYPE:
-                self.updates += 1
-            self._seen += 1
-            if self.acknowledge and self._window and self._seen >= self._window:
-                self._seen = 0
-                answer += ACK
-            at += 6 + size
-        del self._data[:at]
-        if answer:
-            self.sock.sendall(answer)
+            self._take(kind, data, at + _HEADER.size)
+            at += _HEADER.size + body
+        self._head, self._skip = bytes(data[at:]), max(0, at - end)
+
+    def _take(self, kind: int, data: bytes | memoryview, at: int) -> None:
+        """Take in a message, of whose body at least the beginning is there."""
+        if kind == draw.DrawCopy.TYPE:
+            top, left, bottom, right = _BOX.unpack_from(data, at)
+            self.updates += 1
+            self.pixels += (bottom - top) * (right - left)
+        elif kind == draw.CopyBits.TYPE:
+            self.copies += 1
+        elif kind == base.SetAck.TYPE:
+            generation, self._window = _SET_ACK.unpack_from(data, at)
+            self._seen = -1
+            self.sock.sendall(_sent(base.AckSync(generation)))
+        elif kind == base.Ping.TYPE:
+            self.sock.sendall(_sent(base.Pong(*_PING.unpack_from(data, at))))
+        self._seen += 1
+        if self.acknowledge and self._window and self._seen >= self._window:
+            self._seen = 0
+            self.sock.sendall(ACK)
 
 
 class Viewer:
@@ -189,6 +222,10 @@ class Viewer:
     def display(self) -> Line:
         """Its display connection."""
         return self.lines[ChannelType.DISPLAY]
+
+    def prefer(self, compression: ImageCompression) -> None:
+        """Ask for images that are compressed in a certain way."""
+        self.display.sock.sendall(_sent(display.PreferredCompression(compression)))
 
     def close(self, *, reset: bool = False) -> None:
         """Close all its connections, main first; `reset` throws away what was under way."""

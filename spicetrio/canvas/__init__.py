@@ -9,6 +9,7 @@ from spicetrio.canvas import (
     fingerprint,
     formats,
     graduality,
+    mixing,
     pixels,
     rops,
     sampling,
@@ -18,7 +19,8 @@ from spicetrio.canvas import (
 from spicetrio.codecs import glz, lz, quic
 
 _KERNELS = (
-    changes, composite, coverage, fingerprint, formats, graduality, pixels, rops, sampling, scroll, span, glz, lz, quic,
+    changes, composite, coverage, fingerprint, formats, graduality, mixing, pixels, rops, sampling, scroll, span,
+    glz, lz, quic,
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from spicetrio.wire.buffer import Marshalled
 from spicetrio.wire.geometry import Rect
 
 MAX_DRAWINGS: Final = 256
-"""Drawings that are kept one by one. Viewers that are further behind are told of areas."""
+"""Drawings that are kept one by one, or half as many. Viewers that are further behind are told of areas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +107,21 @@ class Drawings:
         return reader.backlog
 
     def _give_up(self) -> None:
-        """Tell those who are behind which areas they missed; those who were told before, one area for all."""
-        behind = [reader for reader in self._readers if reader.position < self.count]
-        if behind:
-            written = Region()
-            for drawing in self._kept:
-                written.add(drawing.rect)
-                written.bound()
-            for reader in behind:
-                reader.backlog.miss(written, coarsely=reader.lapsed)
-                reader.lapsed = True
-                reader.position = self.count
-        self._first = self.count
-        self._kept.clear()
+        """Forget the older half, and tell those who did not take in all of it which areas they may have missed.
+
+        Those who were told before get one area for all. Who takes in what is drawn soon enough notices nothing.
+        """
+        oldest = self._kept[: MAX_DRAWINGS // 2]
+        del self._kept[: len(oldest)]
+        self._first += len(oldest)
+        behind = [reader for reader in self._readers if reader.position < self._first]
+        if not behind:
+            return
+        written = Region()
+        for drawing in oldest:
+            written.add(drawing.rect)
+            written.bound()
+        for reader in behind:
+            reader.backlog.miss(written, coarsely=reader.lapsed)
+            reader.lapsed = True
+            reader.position = self._first

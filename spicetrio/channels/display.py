@@ -18,7 +18,7 @@ from spicetrio.server.channel import BASE_HANDLERS, Channel, ChannelClient, Hand
 from spicetrio.server.client import Client
 from spicetrio.server.link import Link
 from spicetrio.server.settings import SUPPORTED_COMPRESSION, Settings
-from spicetrio.server.worker import Worker
+from spicetrio.server.worker import LIGHT_PIXELS, Worker
 from spicetrio.wire import display, stream
 from spicetrio.wire.enums import ChannelType, DisplayCapability, DisplayClientMessage, ImageCompression
 from spicetrio.wire.errors import RemoteProtocolError
@@ -176,7 +176,9 @@ class Display(Channel[DisplayChannelClient]):
         """
         pixels = pixel_buffer(image, width=width, height=height, format=format, stride=stride)
         place = self._inside(x, y, pixels.width, pixels.height)
-        await self._draw_pixels(pixels, lambda picture, pixels: picture.draw_image(place.left, place.top, pixels))
+        await self._draw_pixels(
+            pixels, lambda picture, pixels: picture.draw_image(place.left, place.top, pixels), light=_is_light(place)
+        )
 
     async def draw_frame(
         self,
@@ -230,7 +232,7 @@ class Display(Channel[DisplayChannelClient]):
         area, color = self._inside(x, y, width, height), index(color)
         if not 0 <= color <= 0xFFFFFF:
             raise ValueError(f"color is {color:#x}, expected 0xRRGGBB")
-        await self.worker.draw(partial(Picture.fill, rect=area, color=color))
+        await self.worker.draw(partial(Picture.fill, rect=area, color=color), light=_is_light(area))
 
     async def copy_area(self, x: int, y: int, width: int, height: int, src_x: int, src_y: int) -> None:
         """Copy an area of the display to another place, which may overlap it.
@@ -251,7 +253,8 @@ class Display(Channel[DisplayChannelClient]):
         """
         source = self._inside(src_x, src_y, width, height)
         rect = self._inside(x, y, width, height)
-        await self.worker.draw(partial(Picture.copy_area, rect=rect, src_x=source.left, src_y=source.top))
+        draw = partial(Picture.copy_area, rect=rect, src_x=source.left, src_y=source.top)
+        await self.worker.draw(draw, light=_is_light(rect))
 
     async def resize(self, width: int, height: int) -> None:
         """Give the display another size; it is black afterwards.
@@ -288,10 +291,10 @@ class Display(Channel[DisplayChannelClient]):
         area = self._inside(left, top, index(right) - left, index(bottom) - top)
         return await self.worker.ask(partial(Picture.read, rect=area))
 
-    async def _draw_pixels(self, pixels: PixelBuffer, draw: _PixelDraw) -> None:
+    async def _draw_pixels(self, pixels: PixelBuffer, draw: _PixelDraw, *, light: bool = False) -> None:
         if pixels.packed_size <= COPIED_BYTES:
             pixels = pixels.owned()
-        await self.worker.draw(lambda picture: draw(picture, pixels), size=pixels.size, wait=pixels.shared)
+        await self.worker.draw(lambda picture: draw(picture, pixels), size=pixels.size, light=light, wait=pixels.shared)
 
     def _inside(self, x: int, y: int, width: int, height: int) -> Rect:
         """Return an area that lies inside. Numbers that are not whole fail here, not in the thread."""
@@ -301,6 +304,10 @@ class Display(Channel[DisplayChannelClient]):
                 f"the area {width} x {height} at ({x}, {y}) is not inside the display of {self.width} x {self.height}"
             )
         return Rect(x, y, x + width, y + height)
+
+
+def _is_light(area: Rect) -> bool:
+    return area.width * area.height <= LIGHT_PIXELS
 
 
 def _check_size(width: int, height: int) -> None:

@@ -6,6 +6,9 @@ has credit for one and lacks something, and hands them over when it comes for mo
 batch of work, as a hop costs more than most jobs. The thread waits in `trio.from_thread.run` only, so the
 cancellation of the Worker's scope arrives in it as `trio.Cancelled` (DESIGN: dispatchers).
 
+A hop also costs more than a glyph. What is that light is done in the event loop, in the very call in which the thread
+waits for jobs; so the picture still has one user at a time.
+
 The channel has no bound of its own: a draw waits while too many bytes or jobs are under way, and all other jobs are at
 most a few per viewer.
 """
@@ -30,6 +33,13 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 PROMPT: Final = 0.002
 """Seconds of work after which the thread hands over what it has made before it goes on."""
 
+LIGHT_PIXELS: Final = 4096
+"""Pixels that a draw may touch to be done in the event loop; that and the encoding take some 50 us."""
+LIGHT_JOBS: Final = 8
+"""The most that are done there at once."""
+LIGHT_VIEWERS: Final = 8
+"""The most for whom messages are made there."""
+
 T = TypeVar("T")
 Deliver = Callable[[Sequence[Marshalled]], None]
 
@@ -38,6 +48,7 @@ Deliver = Callable[[Sequence[Marshalled]], None]
 class _Job(Generic[T]):
     call: Callable[[Picture], T]
     size: int = 0
+    light: bool = False
     done: trio.Event | None = None
     result: list[T] = field(default_factory=list)
 
@@ -85,12 +96,15 @@ class Worker:
             self._bytes = 0
             self._room.unpark_all()
 
-    async def draw(self, call: Callable[[Picture], object], *, size: int = 0, wait: bool = False) -> None:
+    async def draw(
+        self, call: Callable[[Picture], object], *, size: int = 0, light: bool = False, wait: bool = False
+    ) -> None:
         """Leave a draw for the thread, in order with all others.
 
         Args:
             call: What to do with the picture, in the thread. It must not fail.
             size: Bytes of pixels that are kept alive by it.
+            light: It touches at most `LIGHT_PIXELS`.
             wait: Return when it was done and the pixels are free again.
 
         Cancellation: it is left wholly or not at all; a wait for the thread is not interrupted.
@@ -98,17 +112,19 @@ class Worker:
         Raises:
             ClosedResourceError: The display is closed.
         """
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
         while len(self._under_way) >= MAX_JOBS or (self._bytes and self._bytes + size > MAX_BYTES):
             self._check_open()
             await self._room.park()
-        job = _Job(call, size, trio.Event() if wait else None)
+        job = _Job(call, size, light, trio.Event() if wait else None)
         self._leave(job)
-        if job.done is not None:
-            with trio.CancelScope(shield=True):
-                await job.done.wait()
-            if not job.result:
-                raise trio.ClosedResourceError("the display is closed")
+        if job.done is None:
+            await trio.lowlevel.cancel_shielded_checkpoint()  # after the job was left: others go on with it meanwhile
+            return
+        with trio.CancelScope(shield=True):
+            await job.done.wait()
+        if not job.result:
+            raise trio.ClosedResourceError("the display is closed")
 
     async def ask(self, call: Callable[[Picture], T]) -> T:
         """Return what the thread answers, after all that was drawn before.
@@ -192,13 +208,24 @@ class Worker:
     # In the event loop, called by the thread.
 
     async def _exchange(self, outcome: _Outcome) -> tuple[list[_Job[Any]], list[int]]:
-        self._take_over(outcome)
-        self._sated -= outcome.hungry
-        jobs = [] if outcome.hungry.intersection(self._credits) else [await self._jobs.receive()]
-        jobs += [self._jobs.receive_nowait() for _ in range(self._jobs.statistics().current_buffer_used)]
-        credited, self._credits = self._credits, []
-        self._sated.difference_update(credited)
-        return jobs, credited
+        while True:
+            self._take_over(outcome)
+            self._sated -= outcome.hungry
+            urgent = not outcome.hungry.isdisjoint(self._credits)
+            jobs = [] if urgent else [await self._jobs.receive()]
+            jobs += [self._jobs.receive_nowait() for _ in range(self._jobs.statistics().current_buffer_used)]
+            credited, self._credits = self._credits, []
+            self._sated.difference_update(credited)
+            if urgent or not self._light(jobs):
+                return jobs, credited
+            outcome = _Outcome(jobs)
+            self._do(jobs, credited)
+            outcome.batches += self._picture.batches()
+            outcome.hungry = self._picture.hungry()
+
+    def _light(self, jobs: list[_Job[Any]]) -> bool:
+        """Tell whether jobs are not worth a hop. Who has credit lacks nothing else, so the batches are light too."""
+        return len(jobs) <= LIGHT_JOBS and len(self._viewers) <= LIGHT_VIEWERS and all(job.light for job in jobs)
 
     def _take_over(self, outcome: _Outcome) -> None:
         """Give out what the thread has done, and let go of it: it may hold the caller's buffers and whole pictures."""

@@ -14,7 +14,7 @@ written long before the peer can take them are old bytes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 BATCH_SIZE: Final = 256 * 1024
-"""Bytes from which a batch is sent without more messages joined to it."""
+"""Bytes from which a batch is sent without more messages joined to it, and a buffer as it is, as joining is copying."""
+FEW_BYTES: Final = 4096
+"""Bytes that may be written before the socket is asked again whether it takes data: to ask costs more than they do."""
 ENTRY_SIZE: Final = 256
 """Bytes that a message takes while it waits, besides its body; many have none."""
 
@@ -77,6 +79,7 @@ class Writer:
         self._finishing = False
         self._overflowed = False
         self._credit_given = False
+        self._free_bytes = 0
         self._meter = meter
         self._shield = trio.CancelScope(shield=True)
         self._idle_wait = trio.CancelScope()
@@ -131,8 +134,7 @@ class Writer:
         with self._shield:
             while True:
                 if batch := self._take_batch():
-                    await self._stream.send_all(batch)
-                    self._meter.sent += len(batch)
+                    await self._send(batch)
                 elif self._finishing:
                     break
                 else:
@@ -162,7 +164,7 @@ class Writer:
         self._queued_bytes += entry.cost
         self.peak_bytes = max(self.peak_bytes, self._queued_bytes)
 
-    def _take_batch(self) -> bytes:
+    def _take_batch(self) -> list[Buffer]:
         buffers: list[Buffer] = []
         size = 0
         while self._queue and size < BATCH_SIZE and self._ack.open:
@@ -175,19 +177,44 @@ class Writer:
             self._queued_bytes -= entry.cost
             if not entry.asked:
                 self._unasked_bytes -= entry.cost
-        return b"".join(buffers)
+        return buffers
+
+    async def _send(self, batch: list[Buffer]) -> None:
+        """Send buffers; a method of its own, so that nothing keeps the last of them while the writer waits."""
+        for part in _joined(batch):
+            await self._stream.send_all(part)
+            self._meter.sent += len(part)
+            self._free_bytes -= len(part)
 
     async def _wait_for_work(self) -> None:
         """Wait for a post, an ACK or the end; give the credit for a batch if the socket can take one."""
         self._wakeup = trio.Event()
         if self._on_idle is not None and not self._credit_given and not self._queue and self._ack.open:
-            with trio.CancelScope() as self._idle_wait:
-                await self._stream.wait_send_all_might_not_block()
-            if self._finishing or self._wakeup.is_set():
-                return
+            if self._free_bytes <= 0:
+                with trio.CancelScope() as self._idle_wait:
+                    await self._stream.wait_send_all_might_not_block()
+                    self._free_bytes = FEW_BYTES
+                if self._finishing or self._wakeup.is_set():
+                    return
             self._credit_given = True
             self._on_idle()
         await self._wakeup.wait()
+
+
+def _joined(buffers: Iterable[Buffer]) -> Iterator[bytes | memoryview]:
+    """Yield buffers in order, those that are small joined."""
+    small: list[memoryview] = []
+    for buffer in buffers:
+        view = memoryview(buffer)
+        if view.nbytes < BATCH_SIZE:
+            small.append(view)
+            continue
+        if small:
+            yield b"".join(small)
+            small.clear()
+        yield view.cast("B")
+    if small:
+        yield b"".join(small)
 
 
 @asynccontextmanager

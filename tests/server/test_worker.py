@@ -262,6 +262,68 @@ async def test_buffers_are_free_once_a_draw_has_returned() -> None:
         frame.clear()
 
 
+async def test_light_draws_are_done_in_the_loop_and_in_order() -> None:
+    done: list[tuple[int, bool]] = []
+
+    def note(_: Picture, number: int) -> None:
+        done.append((number, threading.current_thread() is threading.main_thread()))
+
+    async with running() as worker:
+        viewer = Viewer(worker)
+        await viewer.take()
+        for number in range(0, 200, 2):
+            await worker.draw(partial(note, number=number), wait=True)
+            await worker.draw(partial(note, number=number + 1), light=True, wait=True)
+    assert done == [(number, number % 2 == 1) for number in range(200)]
+
+
+async def test_many_light_draws_at_once_are_left_to_the_thread() -> None:
+    threads: set[bool] = set()
+    async with running() as worker:
+        async with busy(worker):
+            for _ in range(worker_module.LIGHT_JOBS + 1):
+                await worker.draw(
+                    lambda _: threads.add(threading.current_thread() is threading.main_thread()), light=True
+                )
+        await idle(worker)
+    assert threads == {False}
+
+
+async def test_light_draws_for_many_viewers_are_left_to_the_thread() -> None:
+    threads: set[bool] = set()
+    async with running() as worker:
+        for _ in range(worker_module.LIGHT_VIEWERS + 1):
+            await Viewer(worker).take()
+        await worker.draw(
+            lambda _: threads.add(threading.current_thread() is threading.main_thread()), light=True, wait=True
+        )
+    assert threads == {False}
+
+
+async def test_a_light_draw_reaches_viewers_that_have_credit_and_later_those_that_had_none() -> None:
+    async with running() as worker:
+        quick, slow = Viewer(worker), Viewer(worker)
+        await quick.take()
+        await slow.take()
+        for color in range(1, 50):
+            got = quick.got
+            quick.credit()
+            await worker.draw(partial(Picture.fill, rect=Rect(0, 0, 4, 4), color=color), light=True)
+            await got.wait()
+        assert slow.batches == 1
+        await slow.take()
+        pixels = await worker.ask(partial(Picture.read, rect=Rect(0, 0, 16, 16)))
+        assert quick.screen.pixels() == slow.screen.pixels() == pixels
+
+
+async def test_a_light_draw_that_raises_ends_its_display() -> None:
+    async with spicetrio.open_server(disable_ticketing=True) as server:
+        with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True, allow_unwrapped=True):
+            async with server.open_display(8, 8) as failing:
+                await failing.worker.draw(lambda _: 1 / 0, light=True)
+                await trio.sleep_forever()
+
+
 async def test_nothing_of_a_batch_is_kept_once_it_was_delivered() -> None:
     async with running() as worker:
         viewer = Viewer(worker)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from spicetrio.server.link import Meter
-from spicetrio.server.writer import BATCH_SIZE, SlowViewerError, Writer, open_writer
+from spicetrio.server.writer import BATCH_SIZE, FEW_BYTES, SlowViewerError, Writer, open_writer
 from spicetrio.wire import base
-from spicetrio.wire.buffer import ReadBuffer, marshal
+from spicetrio.wire.buffer import Marshalled, ReadBuffer, marshal
 from spicetrio.wire.enums import BaseMessage
 from spicetrio.wire.framing import Frame, Framing
 
@@ -108,6 +108,15 @@ async def test_a_batch_has_an_end() -> None:
     assert len(frames(pipe.data)) == 20
     assert max(pipe.sends) < BATCH_SIZE + 101_000
     assert len(pipe.sends) == 7
+
+
+async def test_what_is_large_is_not_joined_with_what_is_small() -> None:
+    pipe = Pipe()
+    large = bytes(BATCH_SIZE)
+    async with writing(pipe) as writer:
+        writer.post(base.AckSync(1), Marshalled(1, (b"abc", large, b"d", b"e"), len(large) + 5))
+    assert pipe.sends == [10 + 6 + 3, BATCH_SIZE, 2]
+    assert pipe.data[-5:] == bytes(3) + b"de"
 
 
 @pytest.mark.parametrize("mini", [False, True])
@@ -448,16 +457,33 @@ async def test_no_credit_while_the_socket_is_full() -> None:
     async with writing(pipe, on_idle=puller.on_idle) as writer:
         await wait_all_tasks_blocked()
         assert puller.credits == 0
-        writer.post(base.AckSync(1))
+        writer.post(BIG)
         await wait_all_tasks_blocked()
         assert puller.credits == 0
-        pipe.read(10)  # the one that was posted, and then it is full again
+        pipe.read(6 + 12 + 100_000)  # the one that was posted, and then it is full again
         await wait_all_tasks_blocked()
-        assert ids(pipe.data) == [1]
+        assert ids(pipe.data) == [7]
         assert puller.credits == 0
         pipe.read(1)
         await wait_all_tasks_blocked()
         assert puller.credits == 1
+
+
+async def test_the_socket_is_not_asked_again_after_a_few_bytes() -> None:
+    pipe, puller = Pipe(1), Puller()
+    async with writing(pipe, on_idle=puller.on_idle) as writer:
+        await wait_all_tasks_blocked()
+        pipe.read(9)
+        writer.post_batch([marshal(base.AckSync(1))])
+        await wait_all_tasks_blocked()
+        assert puller.credits == 2
+        pipe.read(FEW_BYTES)
+        writer.post_batch([marshal(base.Ping(2, 2, bytes(FEW_BYTES - 18)))])
+        await wait_all_tasks_blocked()
+        assert puller.credits == 2
+        pipe.read(1)
+        await wait_all_tasks_blocked()
+        assert puller.credits == 3
 
 
 async def test_no_credit_while_the_window_is_closed() -> None:
