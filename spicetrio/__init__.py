@@ -26,7 +26,7 @@ from spicetrio.channels.inputs import (
 )
 from spicetrio.server.client import Client
 from spicetrio.server.events import ConnectionEvent, EventKind, EventReader, Traffic
-from spicetrio.server.settings import Settings, WhenFull
+from spicetrio.server.settings import Settings, WanCompression, WhenFull
 from spicetrio.server.statistics import ConnectionStatistics, Statistics
 from spicetrio.server.tickets import Role, Ticket
 from spicetrio.wire.enums import ImageCompression, Locks, MouseMode
@@ -61,6 +61,7 @@ __all__ = [
     "Statistics",
     "Ticket",
     "Traffic",
+    "WanCompression",
     "WheelEvent",
     "WhenFull",
     "open_server",

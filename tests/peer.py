@@ -14,15 +14,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from spicetrio.canvas import pixels
-from spicetrio.codecs import lz, lz4
-from spicetrio.wire import base, cursor, display, draw, inputs, main, stream
+from spicetrio.wire import base, cursor, display, inputs, main, stream
 from spicetrio.wire.buffer import Message, ReadBuffer
-from spicetrio.wire.drawing import Solid
 from spicetrio.wire.enums import AuthMechanism, ChannelType, CommonCapability, DisplayCapability, MainCapability
 from spicetrio.wire.framing import Framing
-from spicetrio.wire.image import Bitmap, Lz, Lz4
 from spicetrio.wire.link import Capabilities, LinkHeader, LinkMessage, LinkReply, with_header
+from tests.screen import Screen
 
 MODERN = Capabilities({CommonCapability.AUTH_SELECTION, CommonCapability.AUTH_SPICE, CommonCapability.MINI_HEADER})
 FULL_HEADER = Capabilities({CommonCapability.AUTH_SELECTION, CommonCapability.AUTH_SPICE})
@@ -135,60 +132,6 @@ async def link(
         raise RefusedError(code, in_reply=False)
     mini = CommonCapability.MINI_HEADER in common
     return PeerChannel(stream, channel_type, Framing(mini=mini, limits=None))
-
-
-class Screen:
-    """The picture as a client draws it."""
-
-    def __init__(self) -> None:
-        self.width = self.height = 0
-        self.data = bytearray()
-        self.marked = False
-        self.counts: dict[str, int] = {}
-
-    def pixels(self) -> bytes:
-        return bytes(self.data)
-
-    def handle(self, message: Message) -> None:
-        name = type(message).__name__
-        self.counts[name] = self.counts.get(name, 0) + 1
-        if handler := getattr(self, f"_on_{name}", None):
-            handler(message)
-
-    def _on_SurfaceCreate(self, message: display.SurfaceCreate) -> None:
-        assert not self.data, "the surface is there already"
-        self.width, self.height = message.width, message.height
-        self.data = bytearray(4 * self.width * self.height)
-
-    def _on_SurfaceDestroy(self, message: display.SurfaceDestroy) -> None:
-        self.data, self.marked = bytearray(), False
-
-    def _on_Mark(self, message: display.Mark) -> None:
-        self.marked = True
-
-    def _on_DrawFill(self, message: draw.DrawFill) -> None:
-        box = message.base.box
-        assert isinstance(message.brush, Solid)
-        color = message.brush.color
-        pixels.fill(self.data, 4 * self.width, box.left, box.top, box.width, box.height, color)
-
-    def _on_CopyBits(self, message: draw.CopyBits) -> None:
-        box = message.base.box
-        pixels.copy_area(self.data, 4 * self.width, box.left, box.top, box.width, box.height, *message.src_position)
-
-    def _on_DrawCopy(self, message: draw.DrawCopy) -> None:
-        box, image = message.base.box, message.src
-        assert (image.width, image.height) == (box.width, box.height)
-        match image.payload:
-            case Bitmap() as bitmap:
-                data = bytes(bitmap.data)
-            case Lz() as compressed:
-                data = bytes(lz.decode(bytes(compressed.data)).pixels)
-            case Lz4() as compressed:
-                data = bytes(lz4.decode(compressed.data, 4 * box.width * box.height).pixels)
-            case other:
-                raise AssertionError(f"got {other}")
-        pixels.blit(self.data, 4 * self.width, box.left, box.top, data, 0, 4 * box.width, box.width, box.height, "BGRX")
 
 
 class Viewer:

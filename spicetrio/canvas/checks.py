@@ -8,7 +8,7 @@ from typing import Final
 from spicetrio.canvas import composite, formats, masks, mixing, operations, sources
 from spicetrio.canvas.operations import Operation
 from spicetrio.canvas.region import intersect
-from spicetrio.canvas.surface import BITS, LARGEST, Surface
+from spicetrio.canvas.surface import BITS, LARGEST, Shape
 from spicetrio.wire import draw
 from spicetrio.wire.drawing import GLYPH_BITS, LineAttr, Path, Pattern, QMask, Solid, String
 from spicetrio.wire.enums import (
@@ -34,7 +34,7 @@ _FARTHEST: Final = 1 << 24
 _FILTERS: Final = range(5)
 
 
-def check(surfaces: Mapping[int, Surface], operation: Operation) -> None:
+def check(surfaces: Mapping[int, Shape], operation: Operation) -> None:
     """Refuse what cannot be rendered; what passes is rendered without an error, as long as the surfaces stay.
 
     Raises:
@@ -110,7 +110,7 @@ def _check_inside(what: str, rect: Rect, bounds: Rect) -> None:
         raise ValueError(f"{what} is {rect}, expected at least one pixel, and all of it within {bounds}")
 
 
-def _surface(surfaces: Mapping[int, Surface], surface_id: int, what: str) -> Surface:
+def _surface(surfaces: Mapping[int, Shape], surface_id: int, what: str) -> Shape:
     surface = surfaces.get(surface_id)
     if surface is None:
         known = ", ".join(map(str, surfaces)) or "none"
@@ -118,13 +118,13 @@ def _surface(surfaces: Mapping[int, Surface], surface_id: int, what: str) -> Sur
     return surface
 
 
-def _image_bounds(surfaces: Mapping[int, Surface], image: Image) -> Rect:
+def _image_bounds(surfaces: Mapping[int, Shape], image: Image) -> Rect:
     if isinstance(image.payload, SurfaceImage):
         return surfaces[image.payload.surface_id].bounds
     return Rect(0, 0, image.width, image.height)
 
 
-def _check_image(surfaces: Mapping[int, Surface], image: Image, target: Surface, *, any_depth: bool = False) -> None:
+def _check_image(surfaces: Mapping[int, Shape], image: Image, target: Shape, *, any_depth: bool = False) -> None:
     payload = image.payload
     if isinstance(payload, SurfaceImage):
         surface = _surface(surfaces, payload.surface_id, "the image is")
@@ -163,7 +163,7 @@ def _check_bitmap(image: Image, bitmap: Bitmap) -> None:
         )
 
 
-def _check_colors(bitmap: Bitmap, target: Surface) -> None:
+def _check_colors(bitmap: Bitmap, target: Shape) -> None:
     """Check that there is a color for each index."""
     count = sources.PALETTE_SIZES.get(bitmap.format)
     if count is None:
@@ -183,7 +183,7 @@ def _check_colors(bitmap: Bitmap, target: Surface) -> None:
             raise ValueError(f"the bitmap has index {highest}, expected less than the palette's {len(entries)} colors")
 
 
-def _check_mask(surfaces: Mapping[int, Surface], mask: QMask, box: Rect) -> None:
+def _check_mask(surfaces: Mapping[int, Shape], mask: QMask, box: Rect) -> None:
     image = mask.bitmap
     if image is None:
         return
@@ -245,7 +245,7 @@ def _check_string(string: String) -> None:
         _check_near("the place of a glyph", *glyph.render_position, *glyph.origin)
 
 
-def _check_composite(surfaces: Mapping[int, Surface], operation: draw.DrawComposite, target: Surface) -> None:
+def _check_composite(surfaces: Mapping[int, Shape], operation: draw.DrawComposite, target: Shape) -> None:
     by_component = operation.mask is not None and operation.flags & CompositeFlags.COMPONENT_ALPHA
     known = operation.operator in composite.OPERATORS or operation.operator in mixing.OPERATORS
     if not known or (by_component and operation.operator >= mixing.HUE):

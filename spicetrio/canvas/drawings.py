@@ -6,37 +6,43 @@ viewers do not read, and one that never reads costs a little once in many drawin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
-from spicetrio.canvas.backlog import Backlog
 from spicetrio.canvas.region import Region
 from spicetrio.wire.buffer import Marshalled
 from spicetrio.wire.geometry import Rect
 
+if TYPE_CHECKING:
+    from spicetrio.canvas.backlog import Backlog
+    from spicetrio.canvas.operations import Operation
+
 MAX_DRAWINGS: Final = 256
 """Drawings that are kept one by one, or half as many. Viewers that are further behind are told of areas."""
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of images in them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Drawing:
-    """One change of the picture."""
+    """One change of a surface."""
 
-    rect: Rect
-    """What was written."""
-    command: Marshalled | None = None
+    surface: int
+    """Its id."""
+    written: tuple[Rect, ...]
+    """All that was changed lies in these."""
+    operation: Operation | None = None
     """The message that does the same at a viewer; None for pixels, which are sent as they are by then."""
+    opaque: bool = True
+    """The new pixels do not depend on the old ones, and all of `written` has new ones."""
     offset: tuple[int, int] | None = None
-    """From how far to the left and above it was copied; None if it was not."""
-
-    def note(self, backlog: Backlog) -> None:
-        """Take it into what a viewer lacks."""
-        if self.command is None:
-            backlog.image(self.rect)
-        elif self.offset is None:
-            backlog.fill(self.rect, self.command)
-        else:
-            backlog.copy(self.rect, *self.offset, self.command)
+    """From how far to the left and above it was copied within the surface; None if it was not."""
+    reads: tuple[tuple[int, Rect], ...] = ()
+    """Surfaces, and areas of them, whose pixels the operation takes; `offset` is not among them."""
+    size: int = 0
+    """Bytes of images that it keeps alive."""
+    made: dict[Any, Marshalled] = field(default_factory=dict)
+    """The operation as bytes, for viewers that want it alike."""
 
 
 class Reader:
@@ -60,6 +66,7 @@ class Drawings:
 
     def __init__(self) -> None:
         self._kept: list[Drawing] = []
+        self._bytes = 0
         self._first = 0
         self._readers: list[Reader] = []
 
@@ -83,16 +90,19 @@ class Drawings:
         if not self._readers:
             return
         self._kept.append(drawing)
-        if len(self._kept) > MAX_DRAWINGS:
+        self._bytes += drawing.size
+        if len(self._kept) > MAX_DRAWINGS or self._bytes > MAX_BYTES:
             self._give_up()
 
-    def begin_again(self, bounds: Rect) -> None:
-        """Forget everything: the picture has another size, and every viewer lacks all of it."""
-        self._first = self.count
-        self._kept.clear()
+    def add_surface(self, surface: int, bounds: Rect) -> None:
+        """Take in that there is a new surface, or one of a new size in the place of another."""
         for reader in self._readers:
-            reader.backlog = Backlog(bounds)
-            reader.position = self._first
+            self.take_in(reader).add_surface(surface, bounds)
+
+    def remove_surface(self, surface: int) -> None:
+        """Take in that a surface is gone."""
+        for reader in self._readers:
+            self.take_in(reader).remove_surface(surface)
 
     def lacks(self, reader: Reader) -> bool:
         """Tell whether a viewer lacks anything."""
@@ -101,7 +111,7 @@ class Drawings:
     def take_in(self, reader: Reader) -> Backlog:
         """Bring a viewer's backlog up to now, and return it."""
         for drawing in self._kept[reader.position - self._first :]:
-            drawing.note(reader.backlog)
+            reader.backlog.take_in(drawing)
         reader.position = self.count
         reader.lapsed = False
         return reader.backlog
@@ -111,16 +121,19 @@ class Drawings:
 
         Those who were told before get one area for all. Who takes in what is drawn soon enough notices nothing.
         """
-        oldest = self._kept[: MAX_DRAWINGS // 2]
+        oldest = self._kept[: (len(self._kept) + 1) // 2]
         del self._kept[: len(oldest)]
         self._first += len(oldest)
+        self._bytes -= sum(drawing.size for drawing in oldest)
         behind = [reader for reader in self._readers if reader.position < self._first]
         if not behind:
             return
-        written = Region()
+        written: dict[int, Region] = {}
         for drawing in oldest:
-            written.add(drawing.rect)
-            written.bound()
+            region = written.setdefault(drawing.surface, Region())
+            for rect in drawing.written:
+                region.add(rect)
+            region.bound()
         for reader in behind:
             reader.backlog.miss(written, coarsely=reader.lapsed)
             reader.lapsed = True

@@ -6,39 +6,36 @@ now lacks (`spicetrio.canvas.backlog`); messages are made when a viewer has cred
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from spicetrio.canvas import changes, pixels, scroll
-from spicetrio.canvas.backlog import Backlog
-from spicetrio.canvas.drawings import Drawing, Drawings, Reader
-from spicetrio.canvas.encoder import Encoder
+from spicetrio.canvas import changes, operations, pixels, scroll
+from spicetrio.canvas.backlog import PRIMARY, Backlog, Strip
+from spicetrio.canvas.checks import check
+from spicetrio.canvas.drawings import Drawing, Drawings
+from spicetrio.canvas.encoder import Encoder, Made
+from spicetrio.canvas.exactness import is_exact
+from spicetrio.canvas.images import is_plain, size_of
+from spicetrio.canvas.operations import Operation
 from spicetrio.canvas.pixelbuffer import PixelBuffer
 from spicetrio.canvas.region import bounding, intersect
-from spicetrio.wire import display
+from spicetrio.canvas.render import render
+from spicetrio.canvas.surface import Surface
+from spicetrio.canvas.viewer import Memory, Viewer, Wishes
+from spicetrio.wire import display as messages
 from spicetrio.wire.buffer import Marshalled, marshal
 from spicetrio.wire.draw import CopyBits, DrawFill
 from spicetrio.wire.drawing import DisplayBase, Solid
-from spicetrio.wire.enums import ImageCompression, SurfaceFlags, SurfaceFormat
+from spicetrio.wire.enums import SurfaceFlags, SurfaceFormat
 from spicetrio.wire.geometry import Point, Rect
 
-PRIMARY: Final = 0
-"""Id of the surface that is shown."""
 BATCH_SIZE: Final = 512 * 1024
 """Bytes from which a viewer's batch takes no further image."""
 SCROLL_PIXELS: Final = 64 * 64
 """The smallest changed area in which it is worth looking for a scroll."""
-
-
-@dataclass(frozen=True, slots=True)
-class ViewerWishes:
-    """What a viewer can do and wants; viewers with equal wishes share encoded images."""
-
-    compression: ImageCompression
-    """How its images are compressed."""
-    monitors_config: bool
-    """It understands MONITORS_CONFIG."""
+SENT_FORMATS: Final = (SurfaceFormat.XRGB32, SurfaceFormat.ARGB32)
+"""Formats of surfaces that viewers may get. What is drawn from others reaches them as pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,58 +50,86 @@ class Batch:
     """With them, the viewer lacks nothing."""
 
 
-@dataclass(slots=True)
-class _Viewer:
-    wishes: ViewerWishes
-    reader: Reader
-    credit: bool = False
-    has_surface: bool = False
-    begun: bool = False
-    shown: bool = False
-
-
 class Picture:
     """The pixels of a display.
 
     Args:
         width: In pixels, 1 to 8192.
         height: In pixels, 1 to 8192.
+        display: The display's id.
     """
 
-    def __init__(self, width: int, height: int) -> None:
-        self._viewers: dict[int, _Viewer] = {}
-        self._encoder = Encoder()
+    def __init__(self, width: int, height: int, display: int = 0) -> None:
+        self._viewers: dict[int, Viewer] = {}
+        self._encoder = Encoder(display)
         self._drawings = Drawings()
+        self._surfaces: dict[int, Surface] = {}
+        self._heads: tuple[messages.Head, ...] = ()
         self._set_size(width, height)
 
     # Drawing. The caller has checked that every area lies inside the picture as it was then. What a resize has
     # overtaken does not any more, and is not drawn.
 
     def resize(self, width: int, height: int) -> None:
-        """Begin again with black pixels of another size."""
+        """Begin again with black pixels of another size, and one head that shows all of it."""
         self._set_size(width, height)
-        self._drawings.begin_again(self._bounds)
+        self._drawings.add_surface(PRIMARY, self._primary.bounds)
         for viewer in self._viewers.values():
-            viewer.begun = viewer.shown = False
+            viewer.begun = viewer.shown = viewer.heads_told = False
+
+    def show(self, areas: Sequence[Rect]) -> None:
+        """Have other monitors show areas of the primary surface."""
+        if not all(map(self._contains, areas)):
+            return
+        self._set_heads(areas)
+        for viewer in self._viewers.values():
+            viewer.heads_told = False
+
+    def add_surface(self, number: int, surface: Surface) -> None:
+        """Add a surface that is not shown."""
+        self._surfaces[number] = surface
+        self._drawings.add_surface(number, surface.bounds)
+
+    def remove_surface(self, number: int) -> None:
+        """Remove a surface that is not shown."""
+        del self._surfaces[number]
+        self._drawings.remove_surface(number)
+        self._encoder.changed(number, Rect(0, 0, 1 << 31, 1 << 31))
+
+    def draw(self, operation: Operation) -> None:
+        """Carry out an operation of the protocol."""
+        try:
+            check(self._surfaces, operation)
+        except ValueError:
+            return
+        render(self._surfaces, operation)
+        surface = operation.base.surface_id
+        written = tuple(operations.written(operation))
+        for rect in written:
+            self._encoder.changed(surface, rect)
+        if self._viewers and written:
+            self._drawings.add(self._drawing_of(surface, written, operation))
 
     def fill(self, rect: Rect, color: int) -> None:
         """Fill an area with one color, 0xRRGGBB."""
         if not self._contains(rect):
             return
-        pixels.fill(self._pixels, self._stride, rect.left, rect.top, rect.width, rect.height, color)
-        self._encoder.changed(rect)
+        primary = self._primary
+        pixels.fill(primary.pixels, primary.stride, rect.left, rect.top, rect.width, rect.height, color)
+        self._encoder.changed(PRIMARY, rect)
         if self._viewers:
-            self._drawings.add(Drawing(rect, marshal(DrawFill(DisplayBase(PRIMARY, rect), Solid(color)))))
+            self._drawings.add(Drawing(PRIMARY, (rect,), DrawFill(DisplayBase(PRIMARY, rect), Solid(color))))
 
     def copy_area(self, rect: Rect, src_x: int, src_y: int) -> None:
         """Copy an area of the same size, whose top left pixel is given, to `rect`; they may overlap."""
         if not (self._contains(rect) and self._contains(Rect(src_x, src_y, src_x + rect.width, src_y + rect.height))):
             return
-        pixels.copy_area(self._pixels, self._stride, rect.left, rect.top, rect.width, rect.height, src_x, src_y)
-        self._encoder.changed(rect)
+        primary = self._primary
+        pixels.copy_area(primary.pixels, primary.stride, rect.left, rect.top, rect.width, rect.height, src_x, src_y)
+        self._encoder.changed(PRIMARY, rect)
         if self._viewers:
-            command = marshal(CopyBits(DisplayBase(PRIMARY, rect), Point(src_x, src_y)))
-            self._drawings.add(Drawing(rect, command, (rect.left - src_x, rect.top - src_y)))
+            operation = CopyBits(DisplayBase(PRIMARY, rect), Point(src_x, src_y))
+            self._drawings.add(Drawing(PRIMARY, (rect,), operation, offset=(rect.left - src_x, rect.top - src_y)))
 
     def draw_image(self, x: int, y: int, image: PixelBuffer) -> None:
         """Put an image at a place."""
@@ -112,34 +137,38 @@ class Picture:
         if not self._contains(rect):
             return
         pixels.blit(
-            self._pixels, self._stride, x, y,
+            self._primary.pixels, self._primary.stride, x, y,
             image.data, 0, image.stride, image.width, image.height, image.format,
         )  # fmt: skip
         self._changed(rect)
 
     def draw_frame(self, frame: PixelBuffer, damage: Iterable[Rect] | None) -> None:
         """Become like a frame of the same size, of which only the damaged areas need to be looked at."""
-        if (frame.width, frame.height) != (self._bounds.width, self._bounds.height):
+        bounds = self._primary.bounds
+        if (frame.width, frame.height) != (bounds.width, bounds.height):
             return
         if frame.format not in ("BGRX", "BGRA"):
             frame = frame.as_bgrx()
-        for area in (self._bounds,) if damage is None else damage:
-            if rect := intersect(area, self._bounds):
+        for area in (bounds,) if damage is None else damage:
+            if rect := intersect(area, bounds):
                 self._take_damage(frame, rect)
 
     def read(self, rect: Rect) -> bytes:
         """Return the pixels of an area as rows of BGRX; none of an area that a resize has overtaken."""
         if not self._contains(rect):
             return b""
-        return pixels.pack(self._pixels, self._stride, rect.left, rect.top, rect.width, rect.height)
+        primary = self._primary
+        return pixels.pack(primary.pixels, primary.stride, rect.left, rect.top, rect.width, rect.height)
 
     # Viewers.
 
-    def attach(self, viewer: int, wishes: ViewerWishes) -> None:
+    def attach(self, viewer: int, wishes: Wishes, memory: Memory = Memory()) -> None:  # noqa: B008 - it is frozen
         """Add a viewer that has nothing yet."""
-        self._viewers[viewer] = _Viewer(wishes, self._drawings.open(Backlog(self._bounds)))
+        bounds = {number: surface.bounds for number, surface in self._surfaces.items()}
+        backlog = Backlog(bounds, wishes.can_do)
+        self._viewers[viewer] = Viewer(wishes, self._drawings.open(backlog), memory)
 
-    def change(self, viewer: int, wishes: ViewerWishes) -> None:
+    def change(self, viewer: int, wishes: Wishes) -> None:
         """Take in that a viewer wants something else."""
         self._viewers[viewer].wishes = wishes
 
@@ -153,39 +182,64 @@ class Picture:
 
     def hungry(self) -> set[int]:
         """Return the viewers that lack something and have no credit for it."""
-        return {
-            number
-            for number, viewer in self._viewers.items()
-            if not viewer.credit and self._drawings.lacks(viewer.reader)
-        }
+        return {number for number, viewer in self._viewers.items() if not viewer.credit and self._lacks(viewer)}
 
     def batches(self) -> Iterator[Batch]:
         """Make a batch of messages for each viewer that has credit and lacks something."""
         for number, viewer in self._viewers.items():
-            if viewer.credit and (backlog := self._drawings.take_in(viewer.reader)):
-                viewer.credit = False
-                messages = self._messages(viewer, backlog)
-                yield Batch(number, messages, sated=not backlog)
+            if viewer.credit and self._lacks(viewer):
+                backlog = self._drawings.take_in(viewer.reader)
+                if messages := self._messages(viewer, backlog):
+                    viewer.credit = False
+                    yield Batch(number, messages, sated=not self._lacks(viewer))
+
+    @property
+    def _primary(self) -> Surface:
+        return self._surfaces[PRIMARY]
 
     def _set_size(self, width: int, height: int) -> None:
-        self._bounds = Rect(0, 0, width, height)
-        self._stride = 4 * width
-        self._pixels = bytearray(self._stride * height)
-        self._encoder.changed(self._bounds)
+        self._surfaces[PRIMARY] = Surface(width, height, SurfaceFormat.XRGB32)
+        self._set_heads([self._primary.bounds])
+        self._encoder.changed(PRIMARY, Rect(0, 0, 1 << 31, 1 << 31))
+
+    def _set_heads(self, areas: Sequence[Rect]) -> None:
+        self._heads = tuple(
+            messages.Head(number, PRIMARY, area.width, area.height, area.left, area.top)
+            for number, area in enumerate(areas)
+        )
 
     def _contains(self, rect: Rect) -> bool:
-        return intersect(rect, self._bounds) == rect
+        return intersect(rect, self._primary.bounds) == rect
 
     def _changed(self, rect: Rect) -> None:
-        self._encoder.changed(rect)
-        self._drawings.add(Drawing(rect))
+        self._encoder.changed(PRIMARY, rect)
+        self._drawings.add(Drawing(PRIMARY, (rect,)))
+
+    def _lacks(self, viewer: Viewer) -> bool:
+        heads = viewer.shown and not viewer.heads_told and viewer.wishes.monitors_config
+        return heads or self._drawings.lacks(viewer.reader)
+
+    def _drawing_of(self, surface: int, written: tuple[Rect, ...], operation: Operation) -> Drawing:
+        """Return what is noted of an operation: itself, if viewers do just the same with it, or else its pixels."""
+        if isinstance(operation, CopyBits):
+            x, y = operation.src_position
+            return Drawing(
+                surface, written, operation, offset=(operation.base.box.left - x, operation.base.box.top - y)
+            )
+        reads = tuple(operations.read(operation))
+        sent = all(self._surfaces[number].format in SENT_FORMATS for number, _ in reads)
+        if not sent or not is_exact(self._surfaces, operation) or is_plain(operation):
+            return Drawing(surface, written)
+        opaque = operations.is_opaque(operation)
+        return Drawing(surface, written, operation, opaque, reads=reads, size=size_of(operation))
 
     def _take_damage(self, frame: PixelBuffer, area: Rect) -> None:
         changed = self._differences(frame, area)
+        primary = self._primary
         if changed and sum(rect.width * rect.height for rect in changed) >= SCROLL_PIXELS:
             around = bounding(changed)
             moved = scroll.find_scroll(
-                self._pixels, self._stride, frame.data, 0, frame.stride,
+                primary.pixels, primary.stride, frame.data, 0, frame.stride,
                 around.left, around.top, around.width, around.height,
             )  # fmt: skip
             if moved is not None:
@@ -195,43 +249,64 @@ class Picture:
                 changed = self._differences(frame, area)
         for rect in changed:
             pixels.blit(
-                self._pixels, self._stride, rect.left, rect.top,
+                primary.pixels, primary.stride, rect.left, rect.top,
                 frame.data, rect.top * frame.stride + 4 * rect.left, frame.stride, rect.width, rect.height, "BGRX",
             )  # fmt: skip
             self._changed(rect)
 
     def _differences(self, frame: PixelBuffer, area: Rect) -> list[Rect]:
+        primary = self._primary
         found = changes.damage(
-            self._pixels, self._stride, frame.data, 0, frame.stride, area.left, area.top, area.width, area.height
+            primary.pixels, primary.stride, frame.data, 0, frame.stride, area.left, area.top, area.width, area.height
         )
         return [Rect(*rect) for rect in found]
 
-    def _messages(self, viewer: _Viewer, backlog: Backlog) -> list[Marshalled]:
-        messages: list[Marshalled] = []
+    def _messages(self, viewer: Viewer, backlog: Backlog) -> list[Marshalled]:
+        """Make a batch. First comes what the commands need, then they, then pixels as they are now."""
+        batch: list[Marshalled] = []
         if not viewer.begun:
-            messages += self._begin(viewer)
-        messages += backlog.take_commands()
+            batch += self._begin(viewer)
+        batch += (marshal(self._surface_create(number)) for number in backlog.take_created())
+        for drawing in backlog.take_commands():
+            batch += self._encoder.operation(drawing, viewer)
+        batch += (marshal(messages.SurfaceDestroy(number)) for number in backlog.take_destroyed())
+        batch += self._strips(viewer, backlog)
+        shows = not viewer.shown and backlog.complete
+        if (shows or viewer.shown) and not viewer.heads_told and viewer.wishes.monitors_config:
+            viewer.heads_told = True
+            batch.append(marshal(messages.MonitorsConfig(len(self._heads), self._heads)))
+        if shows:
+            viewer.shown = True
+            batch.append(marshal(messages.Mark()))
+        return batch or self._repair(viewer, backlog)
+
+    def _begin(self, viewer: Viewer) -> Iterator[Marshalled]:
+        """Yield what comes before the first pixel of a surface (spec D-1)."""
+        yield marshal(messages.SurfaceDestroy(PRIMARY) if viewer.has_surface else messages.InvalAllPalettes())
+        viewer.begun = viewer.has_surface = True
+        yield marshal(self._surface_create(PRIMARY))
+
+    def _surface_create(self, number: int) -> messages.SurfaceCreate:
+        surface = self._surfaces[number]
+        flags = SurfaceFlags.PRIMARY if number == PRIMARY else SurfaceFlags.NONE
+        return messages.SurfaceCreate(number, surface.width, surface.height, surface.format, flags)
+
+    def _strips(self, viewer: Viewer, backlog: Backlog) -> Iterator[Marshalled]:
+        """Yield images of what is dirty, as many as are worth a credit."""
         size = 0
         while size < BATCH_SIZE and (strip := backlog.take_strip()):
-            message = self._encoder.encode(
-                self._pixels, self._stride, strip, viewer.wishes.compression, share=len(self._viewers) > 1
-            )
-            messages.append(message)
-            size += message.size
-        if not viewer.shown and backlog.complete:
-            viewer.shown = True
-            if viewer.wishes.monitors_config:
-                head = display.Head(0, PRIMARY, self._bounds.width, self._bounds.height, 0, 0, 0)
-                messages.append(marshal(display.MonitorsConfig(1, (head,))))
-            messages.append(marshal(display.Mark()))
-        return messages
+            made = self._made(viewer, strip, lossless=strip.surface != PRIMARY)
+            if made.lossy:
+                backlog.blur(strip)
+            size += made.size
+            yield from made.messages
 
-    def _begin(self, viewer: _Viewer) -> Iterator[Marshalled]:
-        """Yield what comes before the first pixel of a surface (spec D-1)."""
-        yield marshal(display.SurfaceDestroy(PRIMARY) if viewer.has_surface else display.InvalAllPalettes())
-        viewer.begun = viewer.has_surface = True
-        yield marshal(
-            display.SurfaceCreate(
-                PRIMARY, self._bounds.width, self._bounds.height, SurfaceFormat.XRGB32, SurfaceFlags.PRIMARY
-            )
-        )
+    def _repair(self, viewer: Viewer, backlog: Backlog) -> list[Marshalled]:
+        """Send something blurred again, now that there is nothing better to do; a little at a time."""
+        strip = backlog.take_blurred()
+        return list(self._made(viewer, strip, lossless=True).messages) if strip else []
+
+    def _made(self, viewer: Viewer, strip: Strip, *, lossless: bool) -> Made:
+        surface = self._surfaces[strip.surface]
+        share = len(self._viewers) > 1
+        return self._encoder.strip(strip.surface, surface, strip.rect, viewer, lossless=lossless, share=share)

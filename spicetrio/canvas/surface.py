@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from spicetrio.wire.enums import SurfaceFormat
 from spicetrio.wire.geometry import Rect
@@ -50,6 +50,26 @@ class Plane:
         """Return a rectangle of it."""
         offset = self.offset + rect.top * self.stride + rect.left * self.depth
         return Plane(self.data, offset, self.stride, rect.width, rect.height, self.format)
+
+
+class Shape(Protocol):
+    """What a surface is, but for its pixels."""
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+
+    @property
+    def format(self) -> SurfaceFormat:
+        """The layout of the pixels."""
+
+    @property
+    def bounds(self) -> Rect:
+        """All pixels."""
 
 
 class Surface:

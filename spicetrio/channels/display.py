@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from operator import index
 from typing import TYPE_CHECKING, ClassVar, Final, Self
@@ -11,16 +12,30 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 import trio
 from PIL import Image
 
-from spicetrio.canvas.picture import Picture, ViewerWishes
+from spicetrio.canvas.backlog import PRIMARY
+from spicetrio.canvas.checks import check
+from spicetrio.canvas.images import owned, size_of, with_images
+from spicetrio.canvas.operations import Operation
+from spicetrio.canvas.picture import Picture
 from spicetrio.canvas.pixelbuffer import PixelBuffer, pixel_buffer
+from spicetrio.canvas.surface import Surface
+from spicetrio.canvas.viewer import Memory, Wishes
 from spicetrio.channels.cursor import Cursor
+from spicetrio.channels.throughput import Throughput
 from spicetrio.server.channel import BASE_HANDLERS, Channel, ChannelClient, Handler
 from spicetrio.server.client import Client
 from spicetrio.server.link import Link
-from spicetrio.server.settings import SUPPORTED_COMPRESSION, Settings
+from spicetrio.server.settings import Settings, WanCompression
 from spicetrio.server.worker import LIGHT_PIXELS, Worker
 from spicetrio.wire import display, stream
-from spicetrio.wire.enums import ChannelType, DisplayCapability, DisplayClientMessage, ImageCompression
+from spicetrio.wire.buffer import Marshalled
+from spicetrio.wire.enums import (
+    ChannelType,
+    DisplayCapability,
+    DisplayClientMessage,
+    ImageCompression,
+    SurfaceFormat,
+)
 from spicetrio.wire.errors import RemoteProtocolError
 from spicetrio.wire.geometry import Rect
 from spicetrio.wire.link import Capabilities
@@ -32,6 +47,11 @@ _PixelDraw = Callable[[Picture, PixelBuffer], None]
 
 MAX_SIZE: Final = 8192
 """The widest and highest display, in pixels."""
+MAX_SURFACES: Final = 1024
+"""Surfaces that a display may have besides the one that is shown."""
+MAX_HEADS: Final = 64
+"""Monitors that may show parts of a display."""
+COMPRESSIONS: Final = frozenset(int(compression) for compression in ImageCompression)
 COPIED_BYTES: Final = 64 * 1024
 """Pixels of up to this size are copied at once; for more, a draw waits until the Worker has taken them."""
 
@@ -45,6 +65,8 @@ class DisplayChannelClient(ChannelClient["Display"]):
         super().__init__(channel, client, link)
         self._viewer: int | None = None
         self._credit = False
+        self._preferred: ImageCompression | None = None
+        self._throughput = Throughput()
 
     @contextmanager
     def connected(self) -> Iterator[None]:
@@ -59,30 +81,64 @@ class DisplayChannelClient(ChannelClient["Display"]):
 
     def on_idle(self) -> None:
         """Pass the credit on to the Worker, which answers when there is something new."""
+        if self._throughput.end(trio.current_time()):
+            self.wish()
         if self._viewer is None:
             self._credit = True
         else:
             self.channel.worker.credit(self._viewer)
 
+    def wish(self) -> None:
+        """Tell the Worker what this viewer wants now."""
+        if self._viewer is not None:
+            self.channel.worker.change(self._viewer, self._wishes())
+
+    def _deliver(self, messages: Sequence[Marshalled]) -> None:
+        self._throughput.begin(sum(message.size for message in messages), trio.current_time())
+        self.writer.post_batch(messages)
+
     def _init(self, message: display.Init) -> None:
         if self._viewer is not None:
             raise RemoteProtocolError("got a second display INIT")
-        wishes = self._wishes(self.settings.image_compression)
-        self._viewer = self.channel.worker.attach(wishes, self.writer.post_batch)
+        self._viewer = self.channel.worker.attach(self._wishes(), self._memory(message), self._deliver)
         if self._credit:
             self.channel.worker.credit(self._viewer)
 
+    def _memory(self, message: display.Init) -> Memory:
+        """Return what of its memory the viewer has for this display; several share it.
+
+        Each further display may fill half of what is left of the image cache, so that it is never too much, however
+        many there are. A dictionary is for one display: others would number the same images.
+        """
+        images = max(0, message.pixmap_cache_size) >> self.channel.id + 1
+        window = max(0, message.glz_dictionary_window_size)
+        if message.glz_dictionary_id in self.client.dictionaries:
+            window = 0
+        self.client.dictionaries.add(message.glz_dictionary_id)
+        return Memory(images, window)
+
     async def _preferred_compression(self, message: display.PreferredCompression) -> None:
-        if self._viewer is not None and message.compression in SUPPORTED_COMPRESSION:
-            await self.channel.worker.change(self._viewer, self._wishes(ImageCompression(message.compression)))
+        if message.compression in COMPRESSIONS:
+            self._preferred = ImageCompression(message.compression)
+            self.wish()
+        if self._viewer is not None:
+            await self.channel.worker.settled()  # or wishes could pile up
 
     def _ignore(self, message: object) -> None:
         """Streams and GL scanouts are never sent, so there is nothing that reports on them could change."""
 
-    def _wishes(self, compression: ImageCompression) -> ViewerWishes:
-        if compression == ImageCompression.LZ4 and DisplayCapability.LZ4_COMPRESSION not in self.capabilities:
-            compression = ImageCompression.LZ
-        return ViewerWishes(compression, DisplayCapability.MONITORS_CONFIG in self.capabilities)
+    def _wishes(self) -> Wishes:
+        return Wishes(
+            compression=self._preferred or self.channel.compression,
+            lossy=self._is_worth(self.settings.jpeg_wan_compression),
+            zlib=self._is_worth(self.settings.zlib_glz_wan_compression),
+            lz4=DisplayCapability.LZ4_COMPRESSION in self.capabilities,
+            composite=DisplayCapability.COMPOSITE in self.capabilities,
+            monitors_config=DisplayCapability.MONITORS_CONFIG in self.capabilities,
+        )
+
+    def _is_worth(self, when: WanCompression) -> bool:
+        return when is WanCompression.ALWAYS or (when is WanCompression.AUTO and self._throughput.slow)
 
     HANDLERS: ClassVar[Mapping[int, Handler]] = {
         **BASE_HANDLERS,
@@ -114,8 +170,25 @@ class Display(Channel[DisplayChannelClient]):
         """In pixels."""
         self.cursor: Final = Cursor(channel_id, settings)
         """The pointer's shape and place on this display."""
-        self.worker: Final = Worker(Picture(width, height))
+        self.worker: Final = Worker(Picture(width, height, channel_id))
         """The bridge to this display's thread."""
+        self._compression = settings.image_compression
+        self._surfaces: dict[int, SurfaceHandle] = {}
+        self._last_surface = 0
+
+    @property
+    def compression(self) -> ImageCompression:
+        """How images are compressed for viewers that have no preference of their own; at first that of `Settings`.
+
+        To set it takes effect with the next image.
+        """
+        return self._compression
+
+    @compression.setter
+    def compression(self, compression: ImageCompression) -> None:
+        self._compression = ImageCompression(compression)
+        for client in self.clients:
+            client.wish()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -256,8 +329,80 @@ class Display(Channel[DisplayChannelClient]):
         draw = partial(Picture.copy_area, rect=rect, src_x=source.left, src_y=source.top)
         await self.worker.draw(draw, light=_is_light(rect))
 
+    async def draw(self, operation: Operation) -> None:
+        """Draw with an operation of the protocol: `DrawFill`, `DrawCopy`, `DrawText` and so on.
+
+        A viewer that does the same as the display's own canvas is sent the operation, another one the pixels.
+
+        Args:
+            operation: What to draw, on surface 0, which is shown, or on one of `open_surface`. Its images are what
+                `image_of` makes, other bitmaps, or surfaces.
+
+        Cancellation: it is drawn wholly or not at all.
+
+        Raises:
+            ValueError: It makes no sense, or does not fit the surfaces; the text says what was expected. Nothing is
+                drawn.
+            ClosedResourceError: The display is closed.
+        """
+        shown = SurfaceHandle(PRIMARY, self.width, self.height, SurfaceFormat.XRGB32)
+        check({PRIMARY: shown, **self._surfaces}, operation)
+        operation = with_images(operation, owned)
+        await self.worker.draw(partial(Picture.draw, operation=operation), size=size_of(operation))
+
+    @asynccontextmanager
+    async def open_surface(
+        self,
+        width: int,
+        height: int,
+        format: SurfaceFormat = SurfaceFormat.XRGB32,  # noqa: A002 - the protocol's word
+    ) -> AsyncIterator[SurfaceHandle]:
+        """Have a surface that is not shown while the block runs: something to draw on and to take pixels from.
+
+        Args:
+            width: In pixels, 1 to 8192.
+            height: In pixels, 1 to 8192.
+            format: The layout of its pixels, which are zero at first.
+
+        Cancellation: ends the block.
+
+        Raises:
+            ValueError: The size is out of range, or there are 1024 surfaces already.
+            ClosedResourceError: The display is closed.
+        """
+        _check_size(width, height)
+        if len(self._surfaces) >= MAX_SURFACES:
+            raise ValueError(f"there are {MAX_SURFACES} surfaces already")
+        self._last_surface += 1
+        surface = SurfaceHandle(self._last_surface, index(width), index(height), SurfaceFormat(format))
+        pixels = Surface(surface.width, surface.height, surface.format)
+        await self.worker.draw(partial(Picture.add_surface, number=surface.id, surface=pixels))
+        self._surfaces[surface.id] = surface
+        try:
+            yield surface
+        finally:
+            del self._surfaces[surface.id]
+            self.worker.post(partial(Picture.remove_surface, number=surface.id))
+
+    async def set_heads(self, areas: Iterable[Rect]) -> None:
+        """Have several monitors show parts of the display, until it is resized; at first one shows all of it.
+
+        Args:
+            areas: What each monitor shows, in pixels of the display.
+
+        Cancellation: it is done wholly or not at all.
+
+        Raises:
+            ValueError: There is no area, or one does not lie inside the display.
+            ClosedResourceError: The display is closed.
+        """
+        inside = [self._inside(left, top, right - left, bottom - top) for left, top, right, bottom in areas]
+        if not 1 <= len(inside) <= MAX_HEADS:
+            raise ValueError(f"there are {len(inside)} areas, expected 1 to {MAX_HEADS}")
+        await self.worker.draw(partial(Picture.show, areas=inside))
+
     async def resize(self, width: int, height: int) -> None:
-        """Give the display another size; it is black afterwards.
+        """Give the display another size; it is black afterwards, and one monitor shows all of it.
 
         Args:
             width: In pixels, 1 to 8192.
@@ -308,6 +453,25 @@ class Display(Channel[DisplayChannelClient]):
 
 def _is_light(area: Rect) -> bool:
     return area.width * area.height <= LIGHT_PIXELS
+
+
+@dataclass(frozen=True, slots=True)
+class SurfaceHandle:
+    """A surface of a display that is not shown, from `Display.open_surface`."""
+
+    id: int
+    """Its number in operations."""
+    width: int
+    """In pixels."""
+    height: int
+    """In pixels."""
+    format: SurfaceFormat
+    """The layout of its pixels."""
+
+    @property
+    def bounds(self) -> Rect:
+        """All of it."""
+        return Rect(0, 0, self.width, self.height)
 
 
 def _check_size(width: int, height: int) -> None:

@@ -11,19 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from spicetrio import ImageCompression, Role, Settings, Ticket, WhenFull
+from spicetrio import ImageCompression, Role, Settings, Ticket, WanCompression, WhenFull
 from spicetrio.cli.parser import Parser, count, port
 
 DEFAULT_ADDRESS: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 5900
 LEVELS: Final = ("debug", "info", "warning", "error")
-COMPRESSIONS: Final = {
-    "off": ImageCompression.OFF,
-    "lz": ImageCompression.LZ,
-    "lz4": ImageCompression.LZ4,
-}
-LATER: Final = ("auto_glz", "auto_lz", "quic", "glz")
-"""What QEMU knows as well."""
+COMPRESSIONS: Final = {mode.name.lower(): mode for mode in ImageCompression}
 
 _LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
 _MOST_READ: Final = 4096
@@ -93,10 +87,17 @@ def add_serving_options(parser: Parser) -> None:
     what.add_argument(
         "--image-compression",
         type=_compression,
-        default=ImageCompression.LZ,
+        default=ImageCompression.AUTO_LZ,
         metavar="|".join(COMPRESSIONS),
-        help="how pictures are packed (default: lz)",
+        help="how pictures are packed (default: auto_lz)",
     )
+    for option, subject in (("--jpeg-wan-compression", "photographs"), ("--zlib-glz-wan-compression", "glz pictures")):
+        what.add_argument(
+            option,
+            choices=[choice.value for choice in WanCompression],
+            default=WanCompression.AUTO.value,
+            help=f"pack {subject} smaller, on slow connections or on all (default: %(default)s)",
+        )
     what.add_argument(
         "--vv",
         type=Path,
@@ -158,6 +159,8 @@ def read_serving_options(arguments: argparse.Namespace, parser: Parser) -> Servi
             allow_anonymous=arguments.allow_anonymous,
             name=arguments.name or parser.prog,
             image_compression=arguments.image_compression,
+            jpeg_wan_compression=WanCompression(arguments.jpeg_wan_compression),
+            zlib_glz_wan_compression=WanCompression(arguments.zlib_glz_wan_compression),
             **changes,
         )
     except ValueError as error:
@@ -190,8 +193,6 @@ def _read_ticket(option: str, name: str, parser: Parser) -> str:
 
 
 def _compression(text: str) -> ImageCompression:
-    if text in LATER:
-        raise argparse.ArgumentTypeError(f"{text} is not supported yet: choose {', '.join(COMPRESSIONS)}")
     if text not in COMPRESSIONS:
         raise argparse.ArgumentTypeError(f"{text!r} is none: choose {', '.join(COMPRESSIONS)}")
     return COMPRESSIONS[text]

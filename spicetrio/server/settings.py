@@ -23,8 +23,17 @@ class WhenFull(Enum):
     """It is let in, and the viewer that came first is ended and told why; who may only view ends none who controls."""
 
 
-SUPPORTED_COMPRESSION: Final = (ImageCompression.OFF, ImageCompression.LZ, ImageCompression.LZ4)
-"""The ways of compressing images that exist so far."""
+class WanCompression(Enum):
+    """When images get a further, slower compression, which is worth its time on slow connections alone."""
+
+    AUTO = "auto"
+    """While the viewer's connection takes less than 10 Mbit/s."""
+    ALWAYS = "always"
+    """However fast the connection is."""
+    NEVER = "never"
+    """However slow the connection is."""
+
+
 MIN_QUEUE_LIMIT: Final = 64 * 1024
 """Bytes that must be allowed to wait: what every viewer is sent at first is less."""
 
@@ -55,8 +64,13 @@ class Settings:
     """Told to viewers, who show it as the title."""
     uuid: UUID | None = None
     """Told to viewers; None for none."""
-    image_compression: ImageCompression = ImageCompression.LZ
+    image_compression: ImageCompression = ImageCompression.AUTO_LZ
     """How images are compressed for a viewer that has no preference of its own."""
+    jpeg_wan_compression: WanCompression = WanCompression.AUTO
+    """When photographs are sent as JPEG. What that loses is made good as soon as the connection has nothing else to do.
+    It takes a compression that tells photographs: `AUTO_GLZ`, `AUTO_LZ` or `QUIC`."""
+    zlib_glz_wan_compression: WanCompression = WanCompression.AUTO
+    """When what GLZ has made is compressed by zlib too. It takes a compression with GLZ: `AUTO_GLZ` or `GLZ`."""
     max_viewers: int = 256
     """Viewers served at once."""
     when_full: WhenFull = WhenFull.REFUSE
@@ -83,8 +97,6 @@ class Settings:
     def __post_init__(self) -> None:
         if self.port is not None and not 0 <= self.port <= 65535:
             raise ValueError(f"port is {self.port}, expected 0 to 65535")
-        if self.image_compression not in SUPPORTED_COMPRESSION:
-            raise ValueError(f"image_compression {self.image_compression.name.lower()} is not supported yet")
         if self.all_tickets and self.disable_ticketing:
             raise ValueError("there is a ticket, and ticketing is disabled: choose one")
         if not self.all_tickets and not self.disable_ticketing:

@@ -23,7 +23,8 @@ from typing import Any, Final, Generic, TypeVar
 
 import trio
 
-from spicetrio.canvas.picture import Batch, Picture, ViewerWishes
+from spicetrio.canvas.picture import Batch, Picture
+from spicetrio.canvas.viewer import Memory, Wishes
 from spicetrio.wire.buffer import Marshalled
 
 MAX_JOBS: Final = 1024
@@ -142,32 +143,33 @@ class Worker:
             raise trio.ClosedResourceError("the display is closed")
         return job.result[0]
 
-    def attach(self, wishes: ViewerWishes, deliver: Deliver) -> int:
+    def attach(self, wishes: Wishes, memory: Memory, deliver: Deliver) -> int:
         """Add a viewer; return its number.
 
         Args:
             wishes: What it can do and wants.
+            memory: What it keeps of images.
             deliver: Called in the event loop with each batch of messages.
         """
         self._last_viewer += 1
         self._viewers[self._last_viewer] = deliver
-        self._post(partial(Picture.attach, viewer=self._last_viewer, wishes=wishes))
+        self.post(partial(Picture.attach, viewer=self._last_viewer, wishes=wishes, memory=memory))
         return self._last_viewer
 
-    async def change(self, viewer: int, wishes: ViewerWishes) -> None:
-        """Take in that a viewer wants something else, and return when it has it; so wishes cannot pile up.
+    def change(self, viewer: int, wishes: Wishes) -> None:
+        """Take in that a viewer wants something else; one that was removed wants nothing any more."""
+        if viewer in self._viewers:
+            self.post(partial(Picture.change, viewer=viewer, wishes=wishes))
 
-        One that was removed wants nothing any more.
+    async def settled(self) -> None:
+        """Return when the thread has done all that was left for it so far.
 
-        Cancellation: the viewer may have it or not.
+        Cancellation: nothing was changed.
 
         Raises:
             ClosedResourceError: The display is closed.
         """
-        if viewer in self._viewers:
-            await self.ask(partial(Picture.change, viewer=viewer, wishes=wishes))
-        else:
-            await trio.lowlevel.checkpoint()
+        await self.ask(lambda picture: None)
 
     def credit(self, viewer: int) -> None:
         """Give a viewer credit for one batch.
@@ -181,14 +183,14 @@ class Worker:
         if viewer in self._sated:
             self._credits.append(viewer)
         else:
-            self._post(partial(Picture.credit, viewer=viewer))
+            self.post(partial(Picture.credit, viewer=viewer))
 
     def detach(self, viewer: int) -> None:
         """Remove a viewer; nothing more is delivered to it."""
         del self._viewers[viewer]
         self._sated.discard(viewer)
         self._credits = [other for other in self._credits if other != viewer]
-        self._post(partial(Picture.detach, viewer=viewer))
+        self.post(partial(Picture.detach, viewer=viewer))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -200,8 +202,8 @@ class Worker:
         self._bytes += job.size
         self._inbox.send_nowait(job)
 
-    def _post(self, call: Callable[[Picture], None]) -> None:
-        """Leave a job that needs no credit. Its caller may well outlive the Worker: then there is nothing to do."""
+    def post(self, call: Callable[[Picture], None]) -> None:
+        """Leave a job that is not waited for. Its caller may well outlive the Worker: then there is nothing to do."""
         if not self._closed:
             self._leave(_Job(call))
 

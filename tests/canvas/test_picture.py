@@ -9,18 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spicetrio.canvas import backlog, picture
-from spicetrio.canvas.encoder import Encoder
-from spicetrio.canvas.picture import Batch, Picture, ViewerWishes
+from spicetrio.canvas import backlog, encoder, lack, picture
+from spicetrio.canvas.picture import Batch, Picture
 from spicetrio.canvas.pixelbuffer import pixel_buffer
+from spicetrio.canvas.surface import Surface
+from spicetrio.canvas.viewer import Memory, Wishes
 from spicetrio.wire import display, draw
 from spicetrio.wire.buffer import Marshalled, Message, ReadBuffer
 from spicetrio.wire.enums import ImageCompression
 from spicetrio.wire.geometry import Rect
-from tests.peer import Screen
+from tests.screen import Screen
 
 RAW, LZ, LZ4 = ImageCompression.OFF, ImageCompression.LZ, ImageCompression.LZ4
-WISHES = [ViewerWishes(compression, heads) for compression in (RAW, LZ, LZ4) for heads in (True, False)]
+WISHES = [
+    Wishes(compression=compression, monitors_config=heads) for compression in (RAW, LZ, LZ4) for heads in (True, False)
+]
 
 
 def message_of(marshalled: Marshalled) -> Message:
@@ -80,16 +83,19 @@ class Watcher:
 
 class Scene:
     def __init__(self, width: int, height: int) -> None:
-        self.picture = Picture(width, height)
+        self.picture = Picture(width, height, 3)
         self.naive = Naive(width, height)
         self.watchers: dict[int, Watcher] = {}
+        self.random = Random(1)
         self._last = 0
 
-    def attach(self, wishes: ViewerWishes) -> Watcher:
+    def attach(self, wishes: Wishes, memory: Memory | None = None) -> Watcher:
         self._last += 1
         watcher = Watcher(self._last)
         self.watchers[watcher.number] = watcher
-        self.picture.attach(watcher.number, wishes)
+        if memory is None:
+            memory = Memory(self.random.choice((0, 400, 1 << 20)), self.random.choice((0, 400, 1 << 20)))
+        self.picture.attach(watcher.number, wishes, memory)
         return watcher
 
     def detach(self, number: int) -> None:
@@ -148,7 +154,7 @@ class Scene:
 def small_batches() -> Any:
     """A few rows a strip and a strip or two a batch, so that pictures of tests come in many pieces."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backlog, "STRIP_PIXELS", 100)
+        patch.setattr(lack, "STRIP_PIXELS", 100)
         patch.setattr(picture, "BATCH_SIZE", 600)
         yield
 
@@ -164,7 +170,7 @@ def test_several_viewers_with_credits_at_random_times_all_end_with_the_picture(s
     random = Random(seed)
     with pytest.MonkeyPatch.context() as patch:
         if tiny:
-            patch.setattr(backlog, "STRIP_PIXELS", 50)
+            patch.setattr(lack, "STRIP_PIXELS", 50)
             patch.setattr(picture, "BATCH_SIZE", 300)
             patch.setattr(backlog, "MAX_COMMANDS", 4)
         scene = Scene(30, 20)
@@ -197,7 +203,7 @@ def test_several_viewers_with_credits_at_random_times_all_end_with_the_picture(s
 def test_a_new_viewer_is_told_in_the_order_of_the_specification(heads: bool) -> None:
     scene = Scene(40, 30)
     scene.draw_image(3, 3, 20, 20, 1)
-    watcher = scene.attach(ViewerWishes(LZ, heads))
+    watcher = scene.attach(Wishes(compression=LZ, monitors_config=heads))
     scene.give(watcher)
     wanted = ["InvalAllPalettes", "SurfaceCreate", "DrawCopy", *["MonitorsConfig"] * heads, "Mark"]
     assert watcher.names == wanted
@@ -234,7 +240,7 @@ def test_a_batch_is_bounded_however_much_is_lacking() -> None:
     scene.picture.credit(1)
     (batch,) = scene.picture.batches()
     size = sum(message.size for message in batch.messages)
-    assert picture.BATCH_SIZE <= size < picture.BATCH_SIZE + 4 * backlog.STRIP_PIXELS + 4096
+    assert picture.BATCH_SIZE <= size < picture.BATCH_SIZE + 4 * lack.STRIP_PIXELS + 4096
     assert not batch.sated
 
 
@@ -285,19 +291,19 @@ def test_what_was_superseded_is_never_sent() -> None:
 @pytest.mark.parametrize(("width", "height"), [(60, 50), (10, 10), (40, 30), (1, 1), (30, 40)])
 def test_after_a_resize_a_viewer_gets_a_new_surface_and_it_is_black(width: int, height: int) -> None:
     scene = Scene(40, 30)
-    watcher = scene.attach(ViewerWishes(LZ, True))
+    watcher = scene.attach(Wishes(compression=LZ, monitors_config=True))
     scene.draw_image(0, 0, 40, 30, 1)
     scene.give(watcher)
     watcher.names.clear()
     scene.resize(width, height)
     scene.give(watcher)
-    assert watcher.names == ["SurfaceDestroy", "SurfaceCreate", "DrawCopy", "MonitorsConfig", "Mark"]
+    assert watcher.names == ["SurfaceDestroy", "SurfaceCreate", "DrawFill", "MonitorsConfig", "Mark"]
     assert watcher.screen.pixels() == bytes(4 * width * height)
 
 
 def test_of_several_resizes_only_the_last_is_sent() -> None:
     scene = Scene(40, 30)
-    watcher = scene.attach(ViewerWishes(LZ, False))
+    watcher = scene.attach(Wishes(compression=LZ, monitors_config=False))
     scene.resize(7, 7)
     scene.resize(8, 8)
     scene.give(watcher)
@@ -310,6 +316,7 @@ def test_of_several_resizes_only_the_last_is_sent() -> None:
 
 def test_a_resize_in_the_midst_of_the_first_picture_begins_again(small_batches: Any) -> None:
     scene = Scene(40, 30)
+    draw_colors(scene, 40, 30, photograph(40, 30, 3))
     watcher = scene.attach(WISHES[0])
     scene.give(watcher)
     assert not watcher.screen.marked
@@ -348,29 +355,138 @@ def test_what_a_resize_has_overtaken_is_not_drawn() -> None:
     assert scene.naive.pixels() == bytes(4 * 20 * 10)
 
 
-class CountingEncoder(Encoder):
-    def __init__(self) -> None:
-        super().__init__()
-        self.made = 0
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Rect]:
+    """The areas that were encoded."""
+    areas: list[Rect] = []
 
-    def _draw_copy(self, *arguments: Any) -> Any:
-        self.made += 1
-        return super()._draw_copy(*arguments)
+    def encode(surface: Surface, rect: Rect, *rest: Any) -> Any:
+        areas.append(rect)
+        return original(surface, rect, *rest)
+
+    original = encoder._encode
+    monkeypatch.setattr(encoder, "_encode", encode)
+    return areas
 
 
-def test_viewers_with_equal_wishes_share_what_was_encoded(monkeypatch: Any) -> None:
-    monkeypatch.setattr(picture, "Encoder", CountingEncoder)
+def test_viewers_with_equal_wishes_share_what_was_encoded(made: list[Rect]) -> None:
     scene = Scene(40, 30)
-    scene.draw_image(0, 0, 40, 30, 3)
-    watchers = [scene.attach(ViewerWishes(LZ, heads)) for heads in (True, False) * 5]
+    draw_colors(scene, 40, 30, photograph(40, 30, 3))
+    watchers = [scene.attach(Wishes(compression=LZ, monitors_config=heads), Memory()) for heads in (True, False) * 16]
     for watcher in watchers:
         scene.give(watcher)
-    encoder = scene.picture._encoder
-    assert isinstance(encoder, CountingEncoder)
-    assert encoder.made == 1
-    scene.give(scene.attach(ViewerWishes(RAW, True)))
-    assert encoder.made == 2
+    assert len(made) == 1
+    scene.give(scene.attach(Wishes(compression=RAW, monitors_config=True), Memory()))
+    assert len(made) == 2
     scene.settle()
+
+
+@pytest.mark.parametrize("compression", list(ImageCompression))
+def test_a_picture_that_comes_again_and_again_is_sent_twice_and_then_remembered(compression: ImageCompression) -> None:
+    scene = Scene(100, 60)
+    watcher = scene.attach(Wishes(compression=compression, lz4=True), Memory(1 << 20, 1 << 20))
+    scene.settle()
+    for seed in (4, 5, 4, 5, 4, 5, 4, 5):
+        draw_colors(scene, 70, 40, photograph(70, 40, seed))
+        scene.settle()
+    assert watcher.screen.counts["FromCache"] == 4
+    assert len(watcher.screen.images) == 2
+
+
+def test_a_viewer_keeps_no_more_images_than_it_offered(made: list[Rect]) -> None:
+    scene = Scene(100, 60)
+    watcher = scene.attach(Wishes(compression=LZ), Memory(images=5 * 400))
+    for _ in range(4):
+        for seed in range(8):
+            draw_colors(scene, 20, 20, photograph(20, 20, seed))
+            scene.settle()
+            assert sum(image.width * image.height for image in watcher.screen.images.values()) <= 5 * 400
+    assert watcher.screen.counts["InvalList"] > 0
+
+
+def test_a_viewer_without_a_cache_is_told_to_keep_nothing() -> None:
+    scene = Scene(100, 60)
+    watcher = scene.attach(Wishes(compression=LZ), Memory())
+    for _ in range(4):
+        for seed in (1, 2):
+            draw_colors(scene, 20, 20, photograph(20, 20, seed))
+            scene.settle()
+    assert not watcher.screen.images
+
+
+def photograph(width: int, height: int, seed: int) -> list[int]:
+    """Colors that change little from pixel to pixel."""
+    return [
+        (40 + (x * 3 + y + seed) % 160) << 16 | (50 + (x + 2 * y) % 150) << 8 | (60 + (x + y) // 2 % 130)
+        for y in range(height)
+        for x in range(width)
+    ]
+
+
+def draw_colors(scene: Scene, width: int, height: int, colors: list[int]) -> None:
+    data = b"".join(color.to_bytes(4, "little") for color in colors)
+    scene.picture.draw_image(0, 0, pixel_buffer(data, width=width, height=height))
+    scene.naive.draw_image(0, 0, width, height, colors)
+
+
+@pytest.mark.parametrize("compression", [ImageCompression.AUTO_LZ, ImageCompression.AUTO_GLZ, ImageCompression.QUIC])
+def test_what_was_lost_is_made_good_as_soon_as_nothing_else_is_to_be_sent(compression: ImageCompression) -> None:
+    scene = Scene(64, 64)
+    watcher = scene.attach(Wishes(compression=compression, lossy=True), Memory())
+    for seed in range(3):
+        draw_colors(scene, 64, 64, photograph(64, 64, seed))
+        scene.give(watcher)
+        assert watcher.screen.lossy
+        assert watcher.screen.pixels() != scene.naive.pixels()
+        assert not watcher.sated
+    scene.settle()
+    assert watcher.screen.counts["Jpeg"] == 3
+    assert watcher.sated
+
+
+@pytest.mark.parametrize("compression", [ImageCompression.LZ, ImageCompression.GLZ, ImageCompression.OFF])
+def test_nothing_is_lost_in_modes_that_do_not_look_for_photographs(compression: ImageCompression) -> None:
+    scene = Scene(64, 64)
+    watcher = scene.attach(Wishes(compression=compression, lossy=True), Memory(0, 1 << 20))
+    draw_colors(scene, 64, 64, photograph(64, 64, 1))
+    scene.settle()
+    assert "Jpeg" not in watcher.screen.counts
+
+
+@pytest.mark.parametrize(
+    ("compression", "kind"),
+    [
+        (ImageCompression.OFF, "Bitmap"),
+        (ImageCompression.AUTO_GLZ, "Quic"),
+        (ImageCompression.AUTO_LZ, "Quic"),
+        (ImageCompression.QUIC, "Quic"),
+        (ImageCompression.GLZ, "Glz"),
+        (ImageCompression.LZ, "Lz"),
+        (ImageCompression.LZ4, "Lz4"),
+    ],
+)
+def test_a_photograph_is_sent_as_the_viewer_wishes(compression: ImageCompression, kind: str) -> None:
+    scene = Scene(64, 64)
+    watcher = scene.attach(Wishes(compression=compression, lz4=True), Memory(0, 1 << 20))
+    picture = photograph(64, 64, 1)
+    draw_colors(scene, 64, 64, picture if kind != "Lz4" else picture[:512] * 8)
+    scene.settle()
+    assert watcher.screen.counts[kind] == 1
+
+
+def test_heads_are_told_whenever_they_change() -> None:
+    scene = Scene(64, 48)
+    watcher = scene.attach(Wishes(monitors_config=True))
+    scene.settle()
+    assert [(head.width, head.height, head.x, head.y) for head in watcher.screen.heads] == [(64, 48, 0, 0)]
+    scene.picture.show([Rect(0, 0, 32, 48), Rect(32, 0, 64, 48)])
+    scene.settle()
+    assert [(head.monitor_id, head.x) for head in watcher.screen.heads] == [(0, 0), (1, 32)]
+    scene.picture.show([Rect(0, 0, 65, 48)])  # overtaken by a resize
+    assert len(watcher.screen.heads) == 2
+    scene.resize(20, 10)
+    scene.settle()
+    assert [(head.width, head.height) for head in watcher.screen.heads] == [(20, 10)]
 
 
 def frame_of(scene: Scene) -> bytearray:

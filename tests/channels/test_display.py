@@ -22,7 +22,8 @@ from spicetrio.wire.enums import ChannelType, DisplayCapability, SurfaceFlags, S
 from spicetrio.wire.image import Bitmap, Lz, Lz4
 from spicetrio.wire.link import Capabilities
 from tests.channels.stage import closed, open_stage, receive, until
-from tests.peer import PeerChannel, Screen, Viewer, open_viewer
+from tests.peer import PeerChannel, Viewer, open_viewer
+from tests.screen import Screen
 
 INIT = display.Init(1, 1 << 20, 1, 1 << 20)
 NOTHING = Capabilities()

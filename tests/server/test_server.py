@@ -17,7 +17,8 @@ from spicetrio.wire.enums import ChannelType
 from spicetrio.wire.framing import Framing
 from spicetrio.wire.link import Capabilities, LinkMessage, with_header
 from tests import peer
-from tests.peer import FULL_HEADER, MODERN, PeerChannel, RefusedError, Screen, Viewer, open_viewer
+from tests.peer import FULL_HEADER, MODERN, PeerChannel, RefusedError, Viewer, open_viewer
+from tests.screen import Screen
 
 from .rig import Duplex, Note, Rig, descriptors, drain, open_rig, read_to_end, receive, ticket_keys, until
 

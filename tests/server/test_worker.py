@@ -16,16 +16,17 @@ import pytest
 import trio
 
 import spicetrio
-from spicetrio.canvas.picture import Picture, ViewerWishes
+from spicetrio.canvas.picture import Picture
+from spicetrio.canvas.viewer import Memory, Wishes
 from spicetrio.server import worker as worker_module
 from spicetrio.server.worker import Worker
 from spicetrio.wire import display
 from spicetrio.wire.buffer import Marshalled, ReadBuffer
 from spicetrio.wire.enums import ImageCompression
 from spicetrio.wire.geometry import Rect
-from tests.peer import Screen
+from tests.screen import Screen
 
-WISHES = ViewerWishes(ImageCompression.LZ, monitors_config=False)
+WISHES = Wishes(compression=ImageCompression.LZ)
 DEADLINE = 20
 
 
@@ -88,7 +89,7 @@ class Viewer:
         self.screen = Screen()
         self.batches = 0
         self.got = trio.Event()
-        self.number = worker.attach(WISHES, self.deliver)
+        self.number = worker.attach(WISHES, Memory(), self.deliver)
 
     def deliver(self, messages: Sequence[Marshalled]) -> None:
         self.batches += 1
@@ -417,7 +418,7 @@ async def test_after_it_is_closed_everything_is_refused_and_nothing_posted_fails
         with pytest.raises(trio.ClosedResourceError):
             await call()
     with pytest.raises(trio.ClosedResourceError):
-        await worker.change(viewer.number, WISHES)
+        worker.change(viewer.number, WISHES)
     viewer.credit()
     worker.detach(viewer.number)
     Viewer(worker)
@@ -538,7 +539,7 @@ async def test_a_credit_that_comes_after_its_viewer_left_harms_nobody() -> None:
         await leaving.take()
         worker.detach(leaving.number)
         leaving.credit()
-        await worker.change(leaving.number, WISHES)
+        worker.change(leaving.number, WISHES)
         await idle(worker)
         await staying.take()
 
