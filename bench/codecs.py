@@ -6,7 +6,10 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench.pictures import HEIGHT, WIDTH, desktop, noise, photo
+import numpy as np
+from PIL import Image
+
+from bench.pictures import HEIGHT, WIDTH, Frame, desktop, noise, photo
 from spicetrio.canvas import compiled, pixels
 from spicetrio.canvas.fingerprint import fingerprint
 from spicetrio.canvas.graduality import graduality

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spicetrio.canvas.backlog import Backlog
+from spicetrio.canvas.backlog import PRIMARY, Backlog
 from spicetrio.canvas.drawings import MAX_DRAWINGS, Drawing, Drawings, Reader
 from spicetrio.canvas.region import Region
 from spicetrio.wire.geometry import Rect
@@ -22,26 +22,26 @@ def strips(drawings: Drawings, reader: Reader) -> list[Rect]:
     backlog = drawings.take_in(reader)
     taken = []
     while strip := backlog.take_strip():
-        taken.append(strip)
+        taken.append(strip.rect)
     return taken
 
 
 def test_who_takes_in_every_drawing_is_sent_each_once() -> None:
     drawings = Drawings()
-    reader = drawings.open(Backlog(BOUNDS))
+    reader = drawings.open(Backlog({PRIMARY: BOUNDS}))
     assert strips(drawings, reader) == [BOUNDS]
     for number in range(3 * MAX_DRAWINGS):
-        drawings.add(Drawing(place(number)))
+        drawings.add(Drawing(PRIMARY, (place(number),)))
         assert strips(drawings, reader) == [place(number)]
 
 
 @pytest.mark.parametrize("late", [MAX_DRAWINGS // 2, MAX_DRAWINGS, MAX_DRAWINGS + 1, 3 * MAX_DRAWINGS])
 def test_who_takes_in_drawings_late_is_sent_all_that_was_written(late: int) -> None:
     drawings = Drawings()
-    reader = drawings.open(Backlog(BOUNDS))
+    reader = drawings.open(Backlog({PRIMARY: BOUNDS}))
     strips(drawings, reader)
     for number in range(late):
-        drawings.add(Drawing(place(number)))
+        drawings.add(Drawing(PRIMARY, (place(number),)))
     sent = Region()
     for strip in strips(drawings, reader):
         sent.add(strip)
