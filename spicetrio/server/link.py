@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn
 
 import trio
 
@@ -55,13 +55,28 @@ class LinkStream:
             BrokenResourceError: The peer left before it had sent them.
         """
         while len(self.received) < size:
-            data = await self.stream.receive_some(RECEIVE_SIZE)
-            if not data:
-                raise trio.BrokenResourceError("the peer left in the link stage")
-            self.received += data
+            await self._receive()
         data = bytes(self.received[:size])
         del self.received[:size]
         return data
+
+    async def watch(self) -> NoReturn:
+        """Wait until the peer leaves, or for ever once it has sent more than is kept for it.
+
+        Cancellation: nothing is lost.
+
+        Raises:
+            BrokenResourceError: The peer left.
+        """
+        while len(self.received) < RECEIVE_SIZE:
+            await self._receive()
+        await trio.sleep_forever()
+
+    async def _receive(self) -> None:
+        data = await self.stream.receive_some(RECEIVE_SIZE)
+        if not data:
+            raise trio.BrokenResourceError("the peer left in the link stage")
+        self.received += data
 
 
 @dataclass(slots=True)
@@ -118,7 +133,7 @@ async def accept_link(
 
     Raises:
         LinkError: The link was refused, and the peer was told.
-        BrokenResourceError: The peer left.
+        BrokenResourceError: The peer left; in a group if it waited for its ticket to be judged.
     """
     link = LinkStream(stream)
     try:
@@ -132,7 +147,7 @@ async def accept_link(
     try:
         if CommonCapability.AUTH_SELECTION in message.common_capabilities:
             await _read_mechanism(link)
-        ticket = await gatekeeper.check_ticket(key, await link.read(TICKET_SIZE), peer)
+        ticket = await gatekeeper.check_ticket(key, await link.read(TICKET_SIZE), peer, link.watch)
     except LinkError as error:
         await stream.send_all(result(error.code))
         raise

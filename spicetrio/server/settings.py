@@ -84,7 +84,8 @@ class Settings:
     grace: float = 1.0
     """Seconds in which what was begun is still sent when a connection is to end."""
     failure_delay: float = 1.0
-    """Seconds that a refused ticket waits for its answer; doubles with each failure of that peer, up to 8 times."""
+    """Seconds from a wrong ticket to its answer, in which no other ticket of that peer address is judged; doubles with
+    each failure there, up to 8 times."""
     ping_interval: float = 15.0
     """Seconds between pings on each connection that sends nothing else."""
     silence_timeout: float = 60.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from spicetrio.server.tickets import Ticket
+from spicetrio.server.tickets import Role, Ticket
 from spicetrio.wire import display as display_wire
 from spicetrio.wire import main
 from spicetrio.wire.base import ClientDisconnecting
@@ -27,9 +27,11 @@ class Audience(State):
             await self.on_Settle(c.Settle())
         ticket = TICKETS[command.ticket]
         full = len(self.viewers) >= self.setup.max_viewers
-        refused = ticket not in self.valid or self.closed or (full and not self.setup.take_over)
+        # Who may only view takes over from its like alone.
+        giving_way = [viewer for viewer in self.viewers if ticket.role in (Role.CONTROL, viewer.ticket.role)]
+        refused = ticket not in self.valid or self.closed or (full and not (self.setup.take_over and giving_way))
         if full and not refused:
-            self.doom(self.viewers[0])
+            self.doom(giving_way[0])
 
         async def join() -> None:
             try:

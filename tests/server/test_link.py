@@ -549,6 +549,42 @@ async def test_the_delay_of_failures_doubles_for_each_peer(autojump_clock: MockC
         assert await fail(rig, "a") == pytest.approx(0.5)
 
 
+async def test_all_of_an_address_wait_for_one_who_failed_and_dropped_its_connection(autojump_clock: MockClock) -> None:
+    async with open_rig(ticket=SECRET, failure_delay=5) as rig:
+        began = trio.current_time()
+        with trio.move_on_after(0.3):
+            await fail(rig, "a")
+        for _ in range(2):
+            async with open_viewer(lambda: rig.connect("a"), password=SECRET):
+                assert trio.current_time() - began == pytest.approx(5)
+
+
+async def test_who_waits_for_its_judgement_and_leaves_is_not_judged(autojump_clock: MockClock) -> None:
+    async with open_rig(ticket=SECRET, failure_delay=2) as rig:
+        began = trio.current_time()
+        for _ in range(5):
+            with trio.move_on_after(0.3):
+                await fail(rig, "a")
+        async with open_viewer(lambda: rig.connect("a"), password=SECRET):
+            assert trio.current_time() - began == pytest.approx(2)
+
+
+async def test_what_is_sent_while_a_ticket_waits_is_for_the_channel(autojump_clock: MockClock) -> None:
+    async with open_rig(ticket=SECRET, failure_delay=2) as rig:
+        with trio.move_on_after(0.3):
+            await fail(rig, "a")
+        async with await rig.connect("a") as stream:
+            await stream.send_all(ask())
+            key = (await read_reply(stream)).public_key
+            await stream.send_all(answer(key))
+            await wait_all_tasks_blocked()
+            await stream.send_all(answer(key, main.AttachChannels())[len(answer(key)) :])
+            assert await read_exactly(stream, 4) == bytes(4)
+            channel = PeerChannel(stream, ChannelType.MAIN, Framing(mini=True, limits=None))
+            assert isinstance(await channel.receive(), main.Init)
+            await receive(channel, main.ChannelsList)
+
+
 async def test_others_do_not_wait_for_one_who_failed(autojump_clock: MockClock) -> None:
     async with open_rig(ticket=SECRET, failure_delay=5) as rig, trio.open_nursery() as nursery:
         nursery.start_soon(fail, rig, "a")

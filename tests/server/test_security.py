@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import pytest
 import trio
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from hypothesis import given
 from hypothesis import strategies as st
-from trio.testing import MockClock, wait_all_threads_completed
+from trio.testing import MockClock, wait_all_tasks_blocked, wait_all_threads_completed
 
-from spicetrio.server.security import MAX_REMEMBERED_PEERS, POOL_SIZE, Gatekeeper, KeyPool, TicketKey
+from spicetrio.server.security import FORGET_AFTER, MAX_REMEMBERED_PEERS, POOL_SIZE, Gatekeeper, KeyPool, TicketKey
 from spicetrio.server.settings import Settings
+from spicetrio.server.tickets import Ticket
 from spicetrio.wire.errors import PermissionDeniedError
 from tests.peer import encrypt
 
@@ -78,17 +82,73 @@ async def check(keeper: Gatekeeper, password: str, peer: str = "a") -> float:
     key = ticket_keys()[0]
     began = trio.current_time()
     try:
-        await keeper.check_ticket(key, encrypt(key.public, password), peer)
+        await keeper.check_ticket(key, encrypt(key.public, password), peer, trio.sleep_forever)
     except PermissionDeniedError:
         return began - trio.current_time()
     return trio.current_time() - began
 
 
-async def test_the_right_ticket_is_no_wait_even_after_failures(autojump_clock: MockClock) -> None:
+async def check_at_once(keeper: Gatekeeper, passwords: Sequence[str]) -> list[float]:
+    """The same for tickets that come in the same instant, in this order."""
+    took = [0.0] * len(passwords)
+
+    async def note(number: int) -> None:
+        took[number] = await check(keeper, passwords[number])
+
+    async with trio.open_nursery() as nursery:
+        for number in range(len(passwords)):
+            nursery.start_soon(note, number)
+            await wait_all_tasks_blocked()
+    return took
+
+
+async def test_the_right_ticket_is_no_wait_without_failures_and_once_they_were_answered(
+    autojump_clock: MockClock,
+) -> None:
     keeper = Gatekeeper(Settings(ticket="right", failure_delay=2))
     assert await check(keeper, "right") == 0
     assert await check(keeper, "wrong") == -2
     assert await check(keeper, "right") == 0
+    assert await check_at_once(keeper, ["right"] * 4) == [0] * 4
+
+
+async def test_after_a_failure_nobody_of_that_address_is_judged_for_a_while(autojump_clock: MockClock) -> None:
+    keeper = Gatekeeper(Settings(ticket="right", failure_delay=1))
+    assert await check_at_once(keeper, ["wrong", "right", "", "wrong", "right"]) == [-1, 1, -1, -3, 3]
+
+
+async def test_a_guesser_who_drops_its_connections_has_one_guess_per_delay(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = Gatekeeper(Settings(ticket="right", failure_delay=1))
+    judge, judged, began = keeper._find, [], trio.current_time()
+
+    def find(password: bytes) -> Ticket:
+        judged.append(trio.current_time() - began)
+        return judge(password)
+
+    async def guess(password: str) -> None:
+        with trio.move_on_after(0.3):
+            await check(keeper, password)
+
+    monkeypatch.setattr(keeper, "_find", find)
+    async with trio.open_nursery() as nursery:
+        for number in range(24 * 30):
+            nursery.start_soon(guess, f"guess {number}")
+            await trio.sleep(1 / 24)
+    assert judged == pytest.approx([0, 1, 3, 7, 15, 23])
+
+
+async def test_who_leaves_the_line_has_used_up_nothing_and_the_next_waits_all_the_same(
+    autojump_clock: MockClock,
+) -> None:
+    keeper = Gatekeeper(Settings(ticket="right", failure_delay=4))
+    with trio.move_on_after(1):
+        await check(keeper, "wrong")
+    with trio.move_on_after(1):
+        await check(keeper, "wrong")
+    assert await check(keeper, "right") == 2
+    assert await check(keeper, "wrong") == -8
 
 
 async def test_without_ticketing_any_password_is_right(autojump_clock: MockClock) -> None:
@@ -99,10 +159,11 @@ async def test_without_ticketing_any_password_is_right(autojump_clock: MockClock
 
 async def test_an_empty_ticket_is_refused_at_once_as_viewers_ask_for_one_only_then(autojump_clock: MockClock) -> None:
     keeper = Gatekeeper(Settings(ticket="right", failure_delay=1))
-    before = trio.current_time()
+    key, before = ticket_keys()[0], trio.current_time()
     for _ in range(3):
         with pytest.raises(PermissionDeniedError):
-            await keeper.check_ticket(ticket_keys()[0], encrypt(ticket_keys()[0].public, ""), "a")
+            await keeper.check_ticket(key, encrypt(key.public, ""), "a", trio.sleep_forever)
+    assert await check(keeper, "right") == 0
     assert trio.current_time() == before
 
 
@@ -120,28 +181,25 @@ async def test_failures_are_forgotten_after_a_minute_without_one(autojump_clock:
     assert await check(keeper, "wrong") == -1
 
 
+async def test_no_delay_is_longer_than_failures_are_remembered(autojump_clock: MockClock) -> None:
+    keeper = Gatekeeper(Settings(ticket="right", failure_delay=math.inf))
+    assert await check_at_once(keeper, ["wrong", "right"]) == [-FORGET_AFTER, FORGET_AFTER]
+
+
 async def test_one_peer_does_not_wait_for_another(autojump_clock: MockClock) -> None:
     keeper = Gatekeeper(Settings(ticket="right", failure_delay=1))
     assert [await check(keeper, "wrong", peer) for peer in "aaabbc"] == [-1, -2, -4, -1, -2, -1]
 
 
-async def test_failures_at_once_are_each_counted(autojump_clock: MockClock) -> None:
+async def test_failures_at_once_are_judged_one_after_the_other(autojump_clock: MockClock) -> None:
     keeper = Gatekeeper(Settings(ticket="right", failure_delay=1))
-    took: list[float] = []
-
-    async def fail() -> None:
-        took.append(await check(keeper, "wrong"))
-
-    async with trio.open_nursery() as nursery:
-        for _ in range(4):
-            nursery.start_soon(fail)
-    assert took == [-1, -2, -4, -8]
+    assert await check_at_once(keeper, ["wrong"] * 5) == [-1, -3, -7, -15, -23]
 
 
 async def test_the_memory_of_failures_is_bounded(autojump_clock: MockClock) -> None:
     keeper = Gatekeeper(Settings(ticket="right", failure_delay=0))
     for number in range(MAX_REMEMBERED_PEERS + 50):
-        keeper._penalty(str(number))
-    assert len(keeper._failures) == MAX_REMEMBERED_PEERS
-    assert "49" not in keeper._failures
-    assert "50" in keeper._failures
+        keeper._count_failure(str(number))
+    assert len(keeper._suspects) == MAX_REMEMBERED_PEERS
+    assert "49" not in keeper._suspects
+    assert "50" in keeper._suspects
