@@ -14,7 +14,7 @@
 
 from spicetrio.api import Server, open_server
 from spicetrio.channels.cursor import Cursor
-from spicetrio.channels.display import Display
+from spicetrio.channels.display import Display, SurfaceHandle
 from spicetrio.channels.inputs import (
     ButtonEvent,
     InputEvent,
@@ -59,6 +59,7 @@ __all__ = [
     "Server",
     "Settings",
     "Statistics",
+    "SurfaceHandle",
     "Ticket",
     "Traffic",
     "WanCompression",

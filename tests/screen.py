@@ -128,7 +128,8 @@ class Screen:
     def _bitmap(self, image: Image) -> Bitmap:
         match image.payload:
             case Bitmap() as bitmap:
-                return replace(bitmap, palette=self._palette(bitmap.flags, bitmap.palette))
+                flags = bitmap.flags & BitmapFlags.TOP_DOWN
+                return replace(bitmap, flags=flags, palette=self._palette(bitmap.flags, bitmap.palette))
             case Lz(data) | LzPalette(data=data):
                 decoded = lz.decode(bytes(data))
                 flags = BitmapFlags.TOP_DOWN if decoded.top_down else BitmapFlags.NONE

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from PIL import Image as PillowImage
 
 from spicetrio.canvas.choice import SMALLEST_COMPRESSED
 from spicetrio.canvas.operations import Operation, images, is_opaque
+from spicetrio.canvas.pixelbuffer import pixel_buffer
 from spicetrio.codecs import lz
 from spicetrio.codecs.lz import LzType
 from spicetrio.wire.draw import DrawCopy
 from spicetrio.wire.drawing import Pattern
-from spicetrio.wire.enums import BitmapFlags, BitmapFormat
+from spicetrio.wire.enums import BitmapFlags, BitmapFormat, ImageFlags
 from spicetrio.wire.image import Bitmap, Image, Lz, LzPalette, Palette
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _LZ_TYPES: Final[Mapping[int, LzType]] = {
     BitmapFormat.BIT1_LE: LzType.PLT1_LE,
@@ -50,6 +56,43 @@ def is_plain(operation: Operation) -> bool:
     base, area = operation.base, operation.src_area
     unscaled = (area.width, area.height) == (base.box.width, base.box.height)
     return unscaled and base.clip is None and operation.mask.bitmap is None and is_opaque(operation)
+
+
+def image_of(
+    image: PillowImage.Image | Buffer,
+    *,
+    width: int | None = None,
+    height: int | None = None,
+    format: str | None = None,  # noqa: A002 - the word that callers know
+    stride: int | None = None,
+    alpha: bool = False,
+) -> Image:
+    """Make an image for drawing operations out of pixels.
+
+    Args:
+        image: Pixels as `Display.draw_image` takes them, and so are `width`, `height`, `format` and `stride`.
+        width: In pixels, for flat bytes.
+        height: In pixels, for flat bytes.
+        format: The order of a pixel's bytes.
+        stride: Bytes from one row to the next, for flat bytes.
+        alpha: The fourth byte of a pixel in BGRA is its alpha, and colors are multiplied by it already; only for
+            pixels in BGRA. Without it, alpha is ignored.
+
+    Raises:
+        ValueError: The pixels are not all there, or the format is not known; the text names what was expected.
+    """
+    if alpha and format != "BGRA":
+        raise ValueError(f"format is {format!r}, expected 'BGRA' for pixels with alpha")
+    pixels = pixel_buffer(image, width=width, height=height, format=format, stride=stride)
+    if alpha:
+        view, row = memoryview(pixels.data), 4 * pixels.width
+        data = b"".join(view[at : at + row] for at in range(0, pixels.stride * pixels.height, pixels.stride))
+    else:
+        data = bytes(pixels.as_bgrx().data)
+    bitmap_format = BitmapFormat.RGBA if alpha else BitmapFormat.BIT32
+    size = (pixels.width, pixels.height)
+    bitmap = Bitmap(bitmap_format, BitmapFlags.TOP_DOWN, *size, 4 * pixels.width, None, data)
+    return Image(0, ImageFlags.NONE, *size, bitmap)
 
 
 def owned(image: Image) -> Image:

@@ -335,8 +335,8 @@ class Display(Channel[DisplayChannelClient]):
         A viewer that does the same as the display's own canvas is sent the operation, another one the pixels.
 
         Args:
-            operation: What to draw, on surface 0, which is shown, or on one of `open_surface`. Its images are what
-                `image_of` makes, other bitmaps, or surfaces.
+            operation: One of `spicetrio.operations`, on surface 0, which is shown, or on one of `open_surface`. Its
+                images are what `image_of` makes, other bitmaps, or surfaces.
 
         Cancellation: it is drawn wholly or not at all.
 

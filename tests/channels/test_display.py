@@ -15,11 +15,11 @@ from PIL import Image
 
 import spicetrio
 from spicetrio import ImageCompression, Rect
-from spicetrio.canvas import backlog, picture
+from spicetrio.canvas import lack, picture
 from spicetrio.wire import base, display, draw, stream
 from spicetrio.wire.buffer import Message
 from spicetrio.wire.enums import ChannelType, DisplayCapability, SurfaceFlags, SurfaceFormat
-from spicetrio.wire.image import Bitmap, Lz, Lz4
+from spicetrio.wire.image import Bitmap, Glz, Lz, Lz4, Quic
 from spicetrio.wire.link import Capabilities
 from tests.channels.stage import closed, open_stage, receive, until
 from tests.peer import PeerChannel, Viewer, open_viewer
@@ -113,6 +113,10 @@ async def test_nothing_is_sent_before_init_but_acks_and_it_may_come_late() -> No
         await channel.stream.aclose()
 
 
+STRIPES = (bytes(64) + b"\xff\xff\xff\0" * 16) * 128
+"""Of 64 x 64 pixels; neither one color nor a photograph."""
+
+
 @pytest.mark.parametrize(
     ("setting", "lz4", "preferred", "kind"),
     [
@@ -124,7 +128,10 @@ async def test_nothing_is_sent_before_init_but_acks_and_it_may_come_late() -> No
         (ImageCompression.LZ, False, ImageCompression.LZ4, Lz),
         (ImageCompression.LZ, True, ImageCompression.OFF, Bitmap),
         (ImageCompression.OFF, True, ImageCompression.LZ, Lz),
-        (ImageCompression.LZ, True, ImageCompression.QUIC, Lz),
+        (ImageCompression.LZ, True, ImageCompression.QUIC, Quic),
+        (ImageCompression.LZ, False, ImageCompression.GLZ, Glz),
+        (ImageCompression.AUTO_GLZ, False, None, Glz),
+        (ImageCompression.AUTO_LZ, True, None, Lz),
         (ImageCompression.OFF, True, 200, Bitmap),
     ],
 )
@@ -143,7 +150,7 @@ async def test_images_are_compressed_as_the_viewer_prefers_and_can_read(
         await first_messages(channel)
         (client,) = shown.clients
         await until(lambda: client.statistics.received >= 6 + 14 + (7 if preferred is not None else 0))
-        await shown.draw_image(0, 0, bytes(4 * 64 * 64), width=64, height=64)
+        await shown.draw_image(0, 0, STRIPES, width=64, height=64)
         assert type((await receive(channel, draw.DrawCopy)).src.payload) is kind
         await channel.stream.aclose()
 
@@ -274,7 +281,7 @@ async def healthy(viewer: Viewer, channel: PeerChannel, shown: spicetrio.Display
 
 @pytest.mark.parametrize("fault", ["withholds INIT", "never acknowledges", "never reads"])
 async def test_a_viewer_with_a_fault_harms_nobody_and_its_memory_is_bounded(fault: str) -> None:
-    limit = picture.BATCH_SIZE + 4 * backlog.STRIP_PIXELS + 65536
+    limit = picture.BATCH_SIZE + 4 * lack.STRIP_PIXELS + 65536
     async with open_stage() as stage, stage.server.open_display(400, 300) as shown, stage.viewer() as good:
         channel = await good.open_display()
 

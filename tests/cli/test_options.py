@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from spicetrio import ImageCompression, Role, WhenFull
+from spicetrio import ImageCompression, Role, WanCompression, WhenFull
 from spicetrio.cli import main
 from spicetrio.cli.options import Serving, add_serving_options, make_ticket, read_serving_options
 from spicetrio.cli.parser import Parser, size
@@ -36,7 +36,9 @@ def test_defaults() -> None:
     serving = read()
     settings = serving.settings
     assert (settings.hosts, settings.port, settings.unix) == (("127.0.0.1",), 5900, None)
-    assert settings.image_compression == ImageCompression.LZ
+    assert settings.image_compression == ImageCompression.AUTO_LZ
+    assert settings.jpeg_wan_compression is WanCompression.AUTO
+    assert settings.zlib_glz_wan_compression is WanCompression.AUTO
     assert settings.name == "spicetrio test"
     assert serving.ticket_made
     assert serving.secret == settings.ticket
@@ -60,7 +62,9 @@ def test_where_it_listens() -> None:
     assert (settings.unix, settings.port, settings.hosts) == ("/tmp/s", 0, ("::1",))
 
 
-@pytest.mark.parametrize(("word", "value"), [("off", 1), ("lz", 6), ("lz4", 7)])
+@pytest.mark.parametrize(
+    ("word", "value"), [("off", 1), ("auto_glz", 2), ("auto_lz", 3), ("quic", 4), ("glz", 5), ("lz", 6), ("lz4", 7)]
+)
 def test_image_compression(word: str, value: int) -> None:
     assert read("--image-compression", word).settings.image_compression == value
 
@@ -100,9 +104,9 @@ def test_an_open_house_has_to_be_asked_for(capsys: pytest.CaptureFixture[str], a
         (["--port", "-1"], "--port"),
         (["--port", "http"], "0 to 65535"),
         (["--max-viewers", "0"], "1 or more"),
-        (["--image-compression", "quic"], "not supported yet"),
-        (["--image-compression", "auto_glz"], "not supported yet"),
-        (["--image-compression", "zip"], "choose off, lz, lz4"),
+        (["--image-compression", "zip"], "choose off, auto_glz, auto_lz, quic, glz, lz, lz4"),
+        (["--jpeg-wan-compression", "sometimes"], "--jpeg-wan-compression"),
+        (["--zlib-glz-wan-compression", "1"], "--zlib-glz-wan-compression"),
         (["--log-level", "loud"], "--log-level"),
         (["--allow-anonymous"], "--disable-ticketing"),
         (["--disable-ticketing", "--password-file", "x"], "exclude"),
