@@ -90,7 +90,7 @@ class Screen:
         self.counts[name] = self.counts.get(name, 0) + 1
 
     def _draw(self, operation: Any) -> None:
-        operation = with_images(operation, self._decoded)
+        operation = with_images(operation, self.decoded)
         check(self.surfaces, operation)
         surface, box = self.surfaces[operation.base.surface_id], operation.base.box
         if is_basic(operation) and isinstance(operation, draw.DrawFill):
@@ -109,7 +109,7 @@ class Screen:
         else:
             render(self.surfaces, operation)
 
-    def _decoded(self, image: Image) -> Image:
+    def decoded(self, image: Image) -> Image:
         """Return an image with its pixels, and keep them if that was asked for."""
         self._count(type(image.payload).__name__)
         if isinstance(image.payload, SurfaceImage):

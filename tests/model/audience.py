@@ -144,10 +144,9 @@ class Audience(State):
         compression = ImageCompression[command.compression]
         for connection in viewer.of(ChannelType.DISPLAY):
             if connection.initialised and not connection.leaving:
-                if compression != ImageCompression.GLZ:  # which the server does not have: it changes nothing
-                    assert connection.screen is not None
-                    connection.wanted = viewer.effective(compression)
-                    connection.screen.allowed.add(connection.wanted)
+                assert connection.screen is not None
+                connection.wanted = viewer.effective(compression)
+                connection.screen.allowed.add(connection.wanted)
                 await connection.send(display_wire.PreferredCompression(compression))
 
     async def on_ChooseMode(self, command: c.ChooseMode) -> None:

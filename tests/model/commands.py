@@ -7,7 +7,7 @@ that cannot mean anything (no viewer to drop) is passed over.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from hypothesis import strategies as st
 
@@ -15,6 +15,7 @@ Area = tuple[int, int, int, int]
 """Left, top, width - 1, height - 1, modulo what the display has."""
 
 Caps = Literal["mini", "full", "none"]
+Compression = Literal["AUTO_LZ", "OFF", "AUTO_GLZ", "QUIC", "GLZ", "LZ", "LZ4"]
 Transport = Literal["tcp", "unix", "pair"]
 Channel = Literal["main", "display", "cursor", "inputs"]
 
@@ -23,7 +24,7 @@ Channel = Literal["main", "display", "cursor", "inputs"]
 class Setup:
     """How the server begins."""
 
-    compression: Literal["OFF", "LZ", "LZ4"] = "LZ"
+    compression: Compression = "AUTO_LZ"
     ack_window: int = 20
     max_viewers: int = 100
     take_over: bool = False
@@ -165,7 +166,7 @@ class Resume:
 @dataclass(frozen=True)
 class Prefer:
     viewer: int
-    compression: Literal["OFF", "LZ", "LZ4", "GLZ"]
+    compression: Compression
 
 
 @dataclass(frozen=True)
@@ -274,7 +275,7 @@ sizes = st.tuples(st.integers(1, WIDEST), st.integers(1, HIGHEST)) | st.just((WI
 
 setups = st.builds(
     Setup,
-    compression=st.sampled_from(["LZ", "LZ4", "OFF"]),
+    compression=st.sampled_from(get_args(Compression)),
     ack_window=st.sampled_from([20, 3, 1]),
     max_viewers=st.sampled_from([100, 3, 2]),
     take_over=st.booleans(),
@@ -344,7 +345,7 @@ _viewers = st.one_of(
     st.builds(Attach, which),
     st.builds(Stall, which, channels, st.sampled_from(["read", "acknowledge"])),
     st.builds(Resume, which),
-    st.builds(Prefer, which, st.sampled_from(["OFF", "LZ", "LZ4", "GLZ"])),
+    st.builds(Prefer, which, st.sampled_from(get_args(Compression))),
     _drops,
 )
 _settles = st.just(Settle())

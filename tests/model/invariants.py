@@ -197,7 +197,7 @@ class Invariants(State):
             assert len(worker._credits) == len(set(worker._credits))
             for one in list(worker._picture._viewers.values()):
                 assert len(one.reader.backlog._commands) <= backlog.MAX_COMMANDS
-                assert len(one.reader.backlog._dirty) <= 4 * region.MAX_RECTS
+                assert len(one.reader.backlog._known[0].dirty) <= 4 * region.MAX_RECTS
 
     def check_log(self) -> None:
         """Each connection has a first and a last event, and says why it ended."""

@@ -8,18 +8,28 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from spicetrio.codecs import lz, lz4
 from spicetrio.wire import cursor, display, draw
 from spicetrio.wire.buffer import Message
 from spicetrio.wire.drawing import Solid
 from spicetrio.wire.enums import CursorFlags, ImageCompression
 from spicetrio.wire.geometry import Rect
-from spicetrio.wire.image import Bitmap, Lz, Lz4
+from spicetrio.wire.image import Bitmap, FromCache, Glz, Jpeg, Lz, Lz4, Quic, ZlibGlz
+from tests import screen
 
 Pixels = npt.NDArray[np.uint32]
 """Rows of 0x00RRGGBB."""
 
 RGB: Final = 0xFFFFFF
+PAYLOADS: Final = {
+    ImageCompression.OFF: (),
+    ImageCompression.LZ: (Lz,),
+    ImageCompression.LZ4: (Lz4,),
+    ImageCompression.QUIC: (Lz, Quic, Jpeg),
+    ImageCompression.GLZ: (Lz, Glz, ZlibGlz),
+    ImageCompression.AUTO_LZ: (Lz, Quic, Jpeg),
+    ImageCompression.AUTO_GLZ: (Lz, Quic, Jpeg, Glz, ZlibGlz),
+}
+"""How images may come besides raw and out of the cache. Those with losses and zlib are for slow connections."""
 
 
 def black(width: int, height: int) -> Pixels:
@@ -62,6 +72,7 @@ class Screen:
         self.marked = False
         self.allowed: set[ImageCompression] = set()
         """What it may be sent, besides raw pixels."""
+        self._decoder = screen.Screen()
         self._drawn: npt.NDArray[np.bool_]
         self._monitors_config = monitors_config
         self._monitors: tuple[int, int] | None = None
@@ -124,18 +135,14 @@ class Screen:
     def _on_DrawCopy(self, message: draw.DrawCopy) -> None:
         box, image = message.base.box, message.src
         assert (image.width, image.height) == (box.width, box.height)
-        match image.payload:
-            case Bitmap() as bitmap:
-                data: Any = bitmap.data
-            case Lz() as compressed:
-                assert ImageCompression.LZ in self.allowed, f"got LZ, wanted {self.allowed}"
-                data = bytes(lz.decode(bytes(compressed.data)).pixels)
-            case Lz4() as compressed:
-                assert ImageCompression.LZ4 in self.allowed, f"got LZ4, wanted {self.allowed}"
-                data = bytes(lz4.decode(compressed.data, 4 * box.width * box.height).pixels)
-            case other:
-                raise AssertionError(f"got {other}")
-        self._draw(box, pixels_of(data, box.width, box.height))
+        allowed = set().union(*map(PAYLOADS.__getitem__, self.allowed))
+        assert isinstance(image.payload, (Bitmap, FromCache, *allowed)), f"got {image}, wanted {self.allowed}"
+        bitmap = self._decoder.decoded(image).payload
+        assert isinstance(bitmap, Bitmap)
+        self._draw(box, pixels_of(bitmap.data, box.width, box.height))
+
+    def _on_InvalList(self, message: display.InvalList) -> None:
+        self._decoder.handle(message)
 
     def _draw(self, box: Rect, content: Pixels | int) -> None:
         assert self.pixels is not None, "drawn without a surface"
