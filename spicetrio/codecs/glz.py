@@ -331,7 +331,7 @@ def _compress(
         slot = _slot(value, shift)
         if best < 16:
             j = table[slot]
-            if value == _pair(q, j):
+            if (j < i or j >= end) and value == _pair(q, j):  # not where this picture goes on: what lay there is gone
                 if start <= j and j < i:
                     length = 2 + _common(q, i + 2, j + 2, end)
                     if length > best + 1:

@@ -28,6 +28,23 @@ def test_what_zlib_does_not_make_smaller_is_left_alone(size):
     assert zlib_glz.encode(random.Random(size).randbytes(size)) is None
 
 
+@pytest.mark.parametrize(
+    ("zeros", "size", "tried"),
+    [
+        (2_000, zlib_glz.PROBE, True),  # 3 %, but that is all there is
+        (2_000, zlib_glz.PROBE + 1, False),
+        (4_000, zlib_glz.PROBE + 1, True),  # 6 %
+    ],
+)
+def test_what_does_not_begin_to_shrink_is_left_alone(zeros, size, tried):
+    glz = bytes(zeros) + random.Random(1).randbytes(size - zeros)
+    assert (zlib_glz.encode(glz) is not None) == tried
+
+
+def test_what_would_shrink_only_later_is_left_alone():
+    assert zlib_glz.encode(random.Random(1).randbytes(zlib_glz.PROBE) + bytes(1_000_000)) is None
+
+
 @given(st.binary(min_size=1, max_size=300), st.integers(100, 500))
 def test_what_is_encoded_comes_back(part, repeats):
     glz = part * repeats
