@@ -444,6 +444,16 @@ def test_what_was_lost_is_made_good_as_soon_as_nothing_else_is_to_be_sent(compre
     assert watcher.sated
 
 
+def test_what_a_viewer_keeps_was_sent_without_loss() -> None:
+    scene = Scene(64, 64)
+    watcher = scene.attach(Wishes(compression=ImageCompression.AUTO_LZ, lossy=True), Memory(1 << 20))
+    for seed, comes_again in ((4, False), (5, False), (4, True)):
+        draw_colors(scene, 64, 64, photograph(64, 64, seed))
+        scene.give(watcher)
+        assert bool(watcher.screen.images) == comes_again
+        assert (watcher.screen.pixels() == scene.naive.pixels()) == comes_again
+
+
 @pytest.mark.parametrize("compression", [ImageCompression.LZ, ImageCompression.GLZ, ImageCompression.OFF])
 def test_nothing_is_lost_in_modes_that_do_not_look_for_photographs(compression: ImageCompression) -> None:
     scene = Scene(64, 64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import tracemalloc
 from collections.abc import Callable
 from random import Random
@@ -14,12 +15,13 @@ import trio
 from PIL import Image
 
 import spicetrio
-from spicetrio import ImageCompression, Rect
+from spicetrio import ImageCompression, Rect, WanCompression
 from spicetrio.canvas import lack, picture
+from spicetrio.channels import throughput
 from spicetrio.wire import base, display, draw, stream
 from spicetrio.wire.buffer import Message
 from spicetrio.wire.enums import ChannelType, DisplayCapability, SurfaceFlags, SurfaceFormat
-from spicetrio.wire.image import Bitmap, Glz, Lz, Lz4, Quic
+from spicetrio.wire.image import Bitmap, Glz, Jpeg, Lz, Lz4, Quic, ZlibGlz
 from spicetrio.wire.link import Capabilities
 from tests.channels.stage import closed, open_stage, receive, until
 from tests.peer import PeerChannel, Viewer, open_viewer
@@ -152,6 +154,62 @@ async def test_images_are_compressed_as_the_viewer_prefers_and_can_read(
         await until(lambda: client.statistics.received >= 6 + 14 + (7 if preferred is not None else 0))
         await shown.draw_image(0, 0, STRIPES, width=64, height=64)
         assert type((await receive(channel, draw.DrawCopy)).src.payload) is kind
+        await channel.stream.aclose()
+
+
+def photograph(seed: int) -> bytes:
+    """A picture of 200 x 200 pixels whose colors change little from one to the next."""
+    x, y = np.meshgrid(np.arange(200), np.arange(200))
+    colors = [(x + y + seed) // 3 % 200, (2 * x + y) // 3 % 200, (x + 3 * y) // 4 % 200, 0 * x]
+    return np.dstack(colors).astype(np.uint8).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("compression", "when", "kind"),
+    [
+        (ImageCompression.AUTO_LZ, WanCompression.ALWAYS, Jpeg),
+        (ImageCompression.AUTO_LZ, WanCompression.AUTO, Quic),
+        (ImageCompression.AUTO_LZ, WanCompression.NEVER, Quic),
+        (ImageCompression.GLZ, WanCompression.ALWAYS, ZlibGlz),
+        (ImageCompression.GLZ, WanCompression.AUTO, Glz),
+        (ImageCompression.GLZ, WanCompression.NEVER, Glz),
+    ],
+)
+async def test_a_further_compression_is_for_who_is_said_to_need_it(
+    compression: ImageCompression, when: WanCompression, kind: type
+) -> None:
+    changes = {"image_compression": compression, "jpeg_wan_compression": when, "zlib_glz_wan_compression": when}
+    async with (
+        open_stage(**changes) as stage,
+        stage.server.open_display(200, 200) as shown,
+        stage.viewer() as viewer,
+    ):
+        channel = await viewer.open_display()
+        await first_messages(channel)
+        await shown.draw_image(0, 0, photograph(1), width=200, height=200)
+        assert type((await receive(channel, draw.DrawCopy)).src.payload) is kind
+        await channel.stream.aclose()
+
+
+@pytest.mark.parametrize(("when", "kind"), [(WanCompression.AUTO, "Jpeg"), (WanCompression.NEVER, "Quic")])
+async def test_a_connection_that_turns_out_slow_gets_smaller_images(
+    monkeypatch: pytest.MonkeyPatch, when: WanCompression, kind: str
+) -> None:
+    for name in ("LOW", "HIGH"):
+        monkeypatch.setattr(throughput, name, math.inf)
+    async with (
+        open_stage(jpeg_wan_compression=when) as stage,
+        stage.server.open_display(200, 200) as shown,
+        stage.viewer() as viewer,
+    ):
+        channel = await viewer.open_display()
+        for seed in range(throughput.IN_A_ROW):
+            await shown.draw_image(0, 0, noise(200, 200, seed), width=200, height=200)
+            await shows(viewer, channel, shown)
+        assert not {"Jpeg", "Quic"} & set(viewer.screen.counts)
+        await shown.draw_image(0, 0, photograph(2), width=200, height=200)
+        await viewer.watch(channel, lambda screen: kind in screen.counts)
+        await shows(viewer, channel, shown)
         await channel.stream.aclose()
 
 

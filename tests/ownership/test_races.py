@@ -22,7 +22,7 @@ from spicetrio.server import client, worker
 from spicetrio.server.writer import ENTRY_SIZE
 from spicetrio.wire import display, inputs, main
 from spicetrio.wire.enums import ChannelType, ImageCompression, MouseMode
-from spicetrio.wire.image import Bitmap, Lz
+from spicetrio.wire.image import Bitmap, Jpeg, Lz, Quic
 from tests import peer
 from tests.peer import PeerChannel, Viewer, open_viewer
 from tests.server.rig import Gate, Note, Rig, descriptors, drain, open_rig, receive, until
@@ -405,6 +405,26 @@ async def test_rc_14_how_images_are_packed_is_decided_for_each_viewer() -> None:
         await screen.draw_image(0, 0, stripes, width=32, height=16)
         kinds = [type((await _next_image(channel)).payload) for channel in (packed, plain)]
     assert kinds == [Lz, Bitmap]
+
+
+async def test_rc_14_losses_are_for_the_viewer_whose_connection_is_slow_alone() -> None:
+    async with (
+        stage() as (rig, _),
+        rig.server.open_display(64, 64) as screen,
+        open_viewer(rig.connect) as one,
+        open_viewer(rig.connect) as two,
+    ):
+        channels = [await viewer.open_display(screen.id) for viewer in (one, two)]
+        for viewer, channel in zip((one, two), channels, strict=True):
+            await viewer.watch(channel, lambda picture: picture.marked)
+        await wait_all_tasks_blocked()
+        (slow,) = (client for client in screen.clients if client.client.connection_id == one.init.session_id)
+        slow._throughput.slow = True
+        slow.wish()
+        gradual = b"".join(bytes([x + y, x + y, x + y, 0]) for y in range(64) for x in range(64))
+        await screen.draw_image(0, 0, gradual, width=64, height=64)
+        kinds = [type((await _next_image(channel)).payload) for channel in channels]
+    assert kinds == [Jpeg, Quic]
 
 
 async def _next_image(channel: PeerChannel) -> Any:
