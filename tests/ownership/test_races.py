@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import gc
 import threading
+import time
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -79,16 +80,26 @@ async def test_channels_live_in_their_blocks() -> None:
         assert screen.key in rig.server.channels
 
 
-async def test_a_worker_has_one_thread_and_nothing_else_touches_its_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    callers: set[int] = set()
+async def test_a_picture_has_one_user_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its Worker's thread, or for what is light the event loop, while that thread waits in it."""
+    callers: dict[str, set[int]] = {}
+    users: list[int] = []
+    at_once: list[set[int]] = []
     picture = worker.Picture
 
     def watched(name: str) -> Callable[..., Any]:
         method = getattr(picture, name)
 
         def call(*arguments: Any, **named: Any) -> Any:
-            callers.add(threading.get_ident())
-            return method(*arguments, **named)
+            user = threading.get_ident()
+            callers.setdefault(name, set()).add(user)
+            users.append(user)
+            at_once.append(set(users))
+            time.sleep(0.002)  # whoever else comes is seen
+            try:
+                return method(*arguments, **named)
+            finally:
+                users.remove(user)
 
         return call
 
@@ -102,8 +113,10 @@ async def test_a_worker_has_one_thread_and_nothing_else_touches_its_picture(monk
         await channel.send(display.PreferredCompression(ImageCompression.LZ4))
         await sees_what_is_drawn(viewer, channel, screen)
         await screen.read()
-    assert len(callers) == 1
-    assert threading.get_ident() not in callers
+    assert all(len(there) == 1 for there in at_once)
+    (thread,) = callers["read"]
+    assert thread != threading.get_ident()
+    assert callers["draw_frame"] == callers["attach"] == callers["change"] == {thread}
 
 
 def display_threads() -> list[str]:
