@@ -22,7 +22,6 @@ from bench import pictures
 from bench.peers.process import MissingError, Peer, build
 from bench.pictures import GLYPH_HEIGHT, GLYPH_WIDTH, HEIGHT, WIDTH
 from bench.viewers import Crowd, Viewer
-from spicetrio.server.settings import SUPPORTED_COMPRESSION
 from spicetrio.wire.enums import ChannelType, ImageCompression
 
 OURS, THEIRS = "spicetrio", "libspice-server"
@@ -254,9 +253,9 @@ HEADING: Final = f"""\
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.display", description=__doc__)
-    codecs = [codec.name.lower() for codec in SUPPORTED_COMPRESSION]
+    codecs = [codec.name.lower() for codec in ImageCompression]
     parser.add_argument("--viewers", type=int, nargs="+", default=[1, 8, 32, 128])
-    parser.add_argument("--codecs", nargs="+", choices=codecs, default=codecs, help="of the full frames")
+    parser.add_argument("--codecs", nargs="+", choices=codecs, default=["off", "lz", "lz4"], help="of the full frames")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of which the median is taken")
     parser.add_argument("--json", type=Path, help="write the figures to a file too")

@@ -159,7 +159,7 @@ class Line:
 
     def _take(self, kind: int, data: bytes | memoryview, at: int) -> None:
         """Take in a message, of whose body at least the beginning is there."""
-        if kind == draw.DrawCopy.TYPE:
+        if kind in (draw.DrawCopy.TYPE, draw.DrawFill.TYPE):  # a picture of one color is a fill
             top, left, bottom, right = _BOX.unpack_from(data, at)
             self.updates += 1
             self.pixels += (bottom - top) * (right - left)

@@ -139,13 +139,16 @@ class Backlog:
         self._bytes = 0
         return commands
 
-    def take_strip(self) -> Strip | None:
+    def take_strip(self, scale: int = 1) -> Strip | None:
         """Return an area whose pixels the viewer is to be sent next; None if there is none.
 
         The commands must have been taken before. What is shown goes first.
+
+        Args:
+            scale: As in `Lack.take_strip`.
         """
         for surface, lack in self._known.items():
-            if rect := lack.take_strip():
+            if rect := lack.take_strip(scale):
                 return Strip(surface, rect)
         return None
 

@@ -80,7 +80,7 @@ class _Facts:
     color: int | None
     """It has this color alone."""
     repeated: int | None
-    """The id of the picture in it, if that was sent before."""
+    """The id of the picture in it, if that was sent before, and may be kept."""
 
 
 class Encoder:
@@ -132,17 +132,18 @@ class Encoder:
             lossless: Nothing may be lost, whatever the viewer wishes.
             share: Other viewers may need them too.
         """
-        facts = self._facts.get(number, rect, None)
+        size = rect.width * rect.height
+        keeps = size <= viewer.images.capacity // CACHE_SHARE
+        facts = self._facts.get(number, rect, keeps)
         if facts is None:
-            facts = _Facts(_color(surface, rect), self._repeats.find(surface, rect))
+            facts = _Facts(_color(surface, rect), self._repeats.find(surface, rect) if keeps else None)
             if share:
-                self._facts.keep(number, rect, None, facts, 0)
+                self._facts.keep(number, rect, keeps, facts, 0)
         if facts.color is not None:
             return Made((marshal(DrawFill(DisplayBase(number, rect), Solid(facts.color))),))
-        size = rect.width * rect.height
         if facts.repeated is not None and viewer.images.use(facts.repeated):
             return Made((marshal(_draw_copy(number, rect, facts.repeated, ImageFlags.NONE, FromCache())),))
-        if facts.repeated is None or size > viewer.images.capacity // CACHE_SHARE:
+        if facts.repeated is None:
             return self._image(number, surface, rect, viewer, None, lossless=lossless, share=share)
         dropped = viewer.images.add(facts.repeated, size)
         made = self._image(number, surface, rect, viewer, facts.repeated, lossless=True, share=share)

@@ -89,11 +89,14 @@ class Lack:
                 region.add(part)
             region.bound()
 
-    def take_strip(self) -> Rect | None:
+    def take_strip(self, scale: int = 1) -> Rect | None:
         """Return an area whose pixels the viewer is to be sent next; None if there is none.
 
         Strips go in sweeps down the surface: one sweep sends what is dirty when it begins, and each pixel once. So
         what changes all the time at one place does not keep the rest waiting.
+
+        Args:
+            scale: How many times `STRIP_PIXELS` a strip may have.
         """
         rect = self._next_in_sweep()
         if rect is None:
@@ -101,7 +104,7 @@ class Lack:
             rect = self._next_in_sweep()
             if rect is None:
                 return None
-        strip = _strip_of(rect)
+        strip = _strip_of(rect, scale)
         self._sweep.subtract(strip)
         self.dirty.subtract(strip)
         self.blurred.subtract(strip)
@@ -118,7 +121,7 @@ class Lack:
         rect = min(self.blurred, key=_top_left, default=None)
         if rect is None:
             return None
-        strip = _strip_of(rect)
+        strip = _strip_of(rect, 1)
         self.blurred.subtract(strip)
         return strip
 
@@ -131,8 +134,8 @@ class Lack:
         return None
 
 
-def _strip_of(rect: Rect) -> Rect:
-    rows = max(1, STRIP_PIXELS // rect.width)
+def _strip_of(rect: Rect, scale: int) -> Rect:
+    rows = max(1, scale * STRIP_PIXELS // rect.width)
     return Rect(rect.left, rect.top, rect.right, min(rect.bottom, rect.top + rows))
 
 

@@ -6,7 +6,7 @@ now lacks (`spicetrio.canvas.backlog`); messages are made when a viewer has cred
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,7 +31,7 @@ from spicetrio.wire.enums import SurfaceFlags, SurfaceFormat
 from spicetrio.wire.geometry import Point, Rect
 
 BATCH_SIZE: Final = 512 * 1024
-"""Bytes from which a viewer's batch takes no further image."""
+"""Bytes from which a viewer's batch takes no further image; more by `Viewer.scale`."""
 SCROLL_PIXELS: Final = 64 * 64
 """The smallest changed area in which it is worth looking for a scroll."""
 SENT_FORMATS: Final = (SurfaceFormat.XRGB32, SurfaceFormat.ARGB32)
@@ -184,10 +184,15 @@ class Picture:
         """Return the viewers that lack something and have no credit for it."""
         return {number for number, viewer in self._viewers.items() if not viewer.credit and self._lacks(viewer)}
 
-    def batches(self) -> Iterator[Batch]:
-        """Make a batch of messages for each viewer that has credit and lacks something."""
+    def batches(self, prepare: Callable[[], None] = lambda: None) -> Iterator[Batch]:
+        """Make a batch of messages for each viewer that has credit and lacks something.
+
+        Args:
+            prepare: Called before one is made.
+        """
         for number, viewer in self._viewers.items():
             if viewer.credit and self._lacks(viewer):
+                prepare()
                 backlog = self._drawings.take_in(viewer.reader)
                 if messages := self._messages(viewer, backlog):
                     viewer.credit = False
@@ -293,8 +298,8 @@ class Picture:
 
     def _strips(self, viewer: Viewer, backlog: Backlog) -> Iterator[Marshalled]:
         """Yield images of what is dirty, as many as are worth a credit."""
-        size = 0
-        while size < BATCH_SIZE and (strip := backlog.take_strip()):
+        size, scale = 0, viewer.scale
+        while size < scale * BATCH_SIZE and (strip := backlog.take_strip(scale)):
             made = self._made(viewer, strip, lossless=strip.surface != PRIMARY)
             if made.lossy:
                 backlog.blur(strip)

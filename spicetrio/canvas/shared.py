@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Hashable
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from spicetrio.canvas.region import intersect
@@ -11,12 +12,22 @@ from spicetrio.wire.geometry import Rect
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """Bytes that are kept; about two raw 1080p frames."""
-MAX_ENTRIES: Final = 256
-"""The most that is kept."""
+MAX_AREAS: Final = 256
+"""The most areas of which something is kept."""
 MAX_CHANGES: Final = 64
 """Changes of surfaces that are remembered. What was made before them is not looked at any more."""
 
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Made(Generic[T]):
+    since: int
+    """How many changes there had been before it was made."""
+    values: dict[Hashable, T] = field(default_factory=dict)
+    """What was made of one area, all of the same pixels."""
+    size: int = 0
+    """Bytes of it."""
 
 
 class Shared(Generic[T]):
@@ -26,31 +37,21 @@ class Shared(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[tuple[int, Rect, Hashable], tuple[int, T, int]] = OrderedDict()
+        self._areas: OrderedDict[tuple[int, Rect], _Made[T]] = OrderedDict()
         self._bytes = 0
         self._changes: deque[tuple[int, Rect]] = deque(maxlen=MAX_CHANGES)
         self._count = 0
 
     def changed(self, surface: int, rect: Rect) -> None:
         """Take in that an area has other pixels now."""
-        if self._entries:
+        if self._areas:
             self._changes.append((surface, rect))
             self._count += 1
 
     def get(self, surface: int, rect: Rect, key: Hashable) -> T | None:
         """Return what was kept of an area under a key; None if there is nothing, or it is not true any more."""
-        entry = self._entries.get((surface, rect, key))
-        if entry is None:
-            return None
-        then, value, _ = entry
-        since = self._count - then
-        if since > len(self._changes):
-            return None
-        for index in range(len(self._changes) - since, len(self._changes)):
-            changed_surface, changed = self._changes[index]
-            if changed_surface == surface and intersect(changed, rect):
-                return None
-        return value
+        made = self._areas.get((surface, rect))
+        return made.values.get(key) if made and self._is_true(surface, rect, made) else None
 
     def keep(self, surface: int, rect: Rect, key: Hashable, value: T, size: int) -> None:
         """Keep what was made of an area as it is now; the oldest is dropped if there is too much.
@@ -58,15 +59,30 @@ class Shared(Generic[T]):
         Args:
             surface: The surface's id.
             rect: The area.
-            key: What else it depends on.
+            key: What else it depends on; `get` has returned None for it.
             value: What was made.
             size: Bytes of it.
         """
-        whole = (surface, rect, key)
-        if before := self._entries.pop(whole, None):
-            self._bytes -= before[2]
-        self._entries[whole] = (self._count, value, size)
+        made = self._areas.pop((surface, rect), None)
+        if made and not self._is_true(surface, rect, made):
+            self._bytes -= made.size
+            made = None
+        made = made or _Made(self._count)
+        made.values[key] = value
+        made.size += size
         self._bytes += size
-        while self._bytes > MAX_BYTES or len(self._entries) > MAX_ENTRIES:
-            _, (_, _, dropped) = self._entries.popitem(last=False)
-            self._bytes -= dropped
+        self._areas[surface, rect] = made
+        while self._bytes > MAX_BYTES or len(self._areas) > MAX_AREAS:
+            _, dropped = self._areas.popitem(last=False)
+            self._bytes -= dropped.size
+
+    def _is_true(self, surface: int, rect: Rect, made: _Made[T]) -> bool:
+        """Tell whether an area has the same pixels still."""
+        since = self._count - made.since
+        if since > len(self._changes):
+            return False
+        for index in range(len(self._changes) - since, len(self._changes)):
+            changed_surface, changed = self._changes[index]
+            if changed_surface == surface and intersect(changed, rect):
+                return False
+        return True

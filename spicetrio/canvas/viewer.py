@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from spicetrio.canvas.caches import MAX_PALETTES, Cache
 from spicetrio.canvas.drawings import Drawing, Reader
 from spicetrio.canvas.exactness import is_basic
 from spicetrio.codecs.glz import MOST_PIXELS, Dictionary
 from spicetrio.wire.enums import ImageCompression
+
+KEEPS_UP: Final = 4
+"""Strips and batches are so much larger for a viewer that has taken a whole picture, and is not slow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,8 @@ class Wishes:
     """It can carry out DRAW_COMPOSITE, and all older operations."""
     monitors_config: bool = False
     """It understands MONITORS_CONFIG."""
+    slow: bool = False
+    """Its connection is slow, so it is to be sent little at a time."""
 
     def can_do(self, drawing: Drawing) -> bool:
         """Tell whether the viewer carries out an operation as the canvas does."""
@@ -70,6 +76,11 @@ class Viewer:
     def __post_init__(self) -> None:
         self.images = Cache(self.memory.images)
         self.palettes = Cache(MAX_PALETTES)
+
+    @property
+    def scale(self) -> int:
+        """How much larger what it is sent at a time may be than for one of which nothing is known yet."""
+        return KEEPS_UP if self.shown and not self.wishes.slow else 1
 
     @property
     def dictionary(self) -> Dictionary | None:

@@ -135,6 +135,7 @@ class DisplayChannelClient(ChannelClient["Display"]):
             lz4=DisplayCapability.LZ4_COMPRESSION in self.capabilities,
             composite=DisplayCapability.COMPOSITE in self.capabilities,
             monitors_config=DisplayCapability.MONITORS_CONFIG in self.capabilities,
+            slow=self._throughput.slow,
         )
 
     def _is_worth(self, when: WanCompression) -> bool:

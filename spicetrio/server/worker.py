@@ -59,6 +59,8 @@ class _Outcome:
     jobs: list[_Job[Any]] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     hungry: set[int] = field(default_factory=set)
+    since: float = field(default_factory=perf_counter)
+    """When its first batch was begun, or some were handed over last."""
 
 
 class Worker:
@@ -252,15 +254,17 @@ class Worker:
         outcome = _Outcome()
         while True:
             jobs, credited = trio.from_thread.run(self._exchange, outcome)
-            outcome = _Outcome(jobs)
             self._do(jobs, credited)
-            started = perf_counter()
-            for batch in self._picture.batches():
+            outcome = _Outcome(jobs)
+            for batch in self._picture.batches(partial(self._hand_over, outcome)):
                 outcome.batches.append(batch)
-                if perf_counter() - started > PROMPT:
-                    trio.from_thread.run_sync(self._take_over, outcome)
-                    started = perf_counter()
             outcome.hungry = self._picture.hungry()
+
+    def _hand_over(self, outcome: _Outcome) -> None:
+        """Let go what is ready, if it is time, before more is made."""
+        if perf_counter() - outcome.since > PROMPT:
+            trio.from_thread.run_sync(self._take_over, outcome)
+            outcome.since = perf_counter()
 
     def _do(self, jobs: list[_Job[Any]], credited: list[int]) -> None:
         for viewer in credited:

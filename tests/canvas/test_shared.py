@@ -6,7 +6,7 @@ from random import Random
 
 from spicetrio.canvas import shared
 from spicetrio.canvas.region import intersect
-from spicetrio.canvas.shared import MAX_BYTES, MAX_CHANGES, MAX_ENTRIES, Shared
+from spicetrio.canvas.shared import MAX_AREAS, MAX_BYTES, MAX_CHANGES, Shared
 from spicetrio.wire.geometry import Rect
 
 AREA = Rect(0, 0, 10, 10)
@@ -34,19 +34,30 @@ def test_it_is_forgotten_after_many_changes_anywhere() -> None:
     assert kept.get(0, AREA, None) is None
 
 
-def test_it_is_bounded_in_bytes_and_entries() -> None:
+def test_it_is_bounded_in_bytes_and_areas() -> None:
     kept: Shared[int] = Shared()
     for number in range(3):
-        kept.keep(0, AREA, number, number, MAX_BYTES // 2)
-    assert [kept.get(0, AREA, number) for number in range(3)] == [None, 1, 2]
-    kept.keep(0, AREA, 2, 5, 1)
-    assert kept.get(0, AREA, 1) == 1
-    assert kept.get(0, AREA, 2) == 5
-    for number in range(MAX_ENTRIES):
-        kept.keep(1, AREA, number, number, 0)
-    assert kept.get(0, AREA, 1) is None
-    assert len(kept._entries) == MAX_ENTRIES
+        kept.keep(number, AREA, None, number, MAX_BYTES // 2)
+    assert [kept.get(number, AREA, None) for number in range(3)] == [None, 1, 2]
+    kept.keep(3, AREA, None, 3, MAX_BYTES + 1)
+    assert kept.get(3, AREA, None) is None
     assert kept._bytes == 0
+    for number in range(MAX_AREAS + 1):
+        kept.keep(number, AREA, None, number, 1)
+    assert kept.get(0, AREA, None) is None
+    assert kept.get(1, AREA, None) == 1
+    assert kept._bytes == len(kept._areas) == MAX_AREAS
+
+
+def test_what_was_made_of_one_area_is_dropped_when_there_is_something_truer() -> None:
+    kept: Shared[str] = Shared()
+    kept.keep(0, AREA, "lz", "old lz", 7)
+    kept.keep(0, AREA, "raw", "old raw", 400)
+    kept.changed(0, AREA)
+    kept.keep(0, AREA, "lz", "new lz", 8)
+    assert kept.get(0, AREA, "lz") == "new lz"
+    assert kept.get(0, AREA, "raw") is None
+    assert kept._bytes == 8
 
 
 def test_it_tells_the_truth_whatever_is_drawn() -> None:

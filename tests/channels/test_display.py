@@ -17,6 +17,7 @@ from PIL import Image
 import spicetrio
 from spicetrio import ImageCompression, Rect, WanCompression
 from spicetrio.canvas import lack, picture
+from spicetrio.canvas.viewer import KEEPS_UP
 from spicetrio.channels import throughput
 from spicetrio.wire import base, display, draw, stream
 from spicetrio.wire.buffer import Message
@@ -339,7 +340,7 @@ async def healthy(viewer: Viewer, channel: PeerChannel, shown: spicetrio.Display
 
 @pytest.mark.parametrize("fault", ["withholds INIT", "never acknowledges", "never reads"])
 async def test_a_viewer_with_a_fault_harms_nobody_and_its_memory_is_bounded(fault: str) -> None:
-    limit = picture.BATCH_SIZE + 4 * lack.STRIP_PIXELS + 65536
+    limit = KEEPS_UP * (picture.BATCH_SIZE + 4 * lack.STRIP_PIXELS) + 65536
     async with open_stage() as stage, stage.server.open_display(400, 300) as shown, stage.viewer() as good:
         channel = await good.open_display()
 
