@@ -9,7 +9,7 @@ from typing import Final, TypedDict
 from spicetrio.canvas import pixels
 from spicetrio.canvas.choice import Abilities, Codec, choose
 from spicetrio.canvas.drawings import Drawing
-from spicetrio.canvas.graduality import graduality
+from spicetrio.canvas.graduality import Graduality, graduality
 from spicetrio.canvas.images import packed, palettes_of, with_images
 from spicetrio.canvas.repeats import Repeats
 from spicetrio.canvas.shared import Shared
@@ -73,7 +73,7 @@ class _Area(TypedDict):
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Facts:
     """What was seen in an area."""
 
@@ -81,6 +81,13 @@ class _Facts:
     """It has this color alone."""
     repeated: int | None
     """The id of the picture in it, if that was sent before, and may be kept."""
+    _graduality: Graduality | None = None
+
+    def graduality(self, surface: Surface, rect: Rect) -> Graduality:
+        """Return how gradually its colors change, looked at when somebody asks for the first time."""
+        if self._graduality is None:
+            self._graduality = graduality(surface.pixels, surface.stride, rect.left, rect.top, rect.width, rect.height)
+        return self._graduality
 
 
 class Encoder:
@@ -144,9 +151,9 @@ class Encoder:
         if facts.repeated is not None and viewer.images.use(facts.repeated):
             return Made((marshal(_draw_copy(number, rect, facts.repeated, ImageFlags.NONE, FromCache())),))
         if facts.repeated is None:
-            return self._image(number, surface, rect, viewer, None, lossless=lossless, share=share)
+            return self._image(number, surface, rect, viewer, facts, lossless=lossless, share=share)
         dropped = viewer.images.add(facts.repeated, size)
-        made = self._image(number, surface, rect, viewer, facts.repeated, lossless=True, share=share)
+        made = self._image(number, surface, rect, viewer, facts, lossless=True, share=share)
         if not dropped:
             return made
         resources = tuple(ResourceId(ResourceType.PIXMAP, other) for other in dropped)
@@ -158,13 +165,22 @@ class Encoder:
         surface: Surface,
         rect: Rect,
         viewer: Viewer,
-        repeated: int | None,
+        facts: _Facts,
         *,
         lossless: bool,
         share: bool,
     ) -> Made:
         """Return the message that draws an area with an image, which the viewer keeps if it is a repeated one."""
-        codec = self._choose(surface, rect, viewer, lossless=lossless)
+        repeated = facts.repeated
+        codec = choose(
+            viewer.wishes.compression,
+            width=rect.width,
+            height=rect.height,
+            bitmap_format=_bitmap_format(surface),
+            graduality=partial(facts.graduality, surface, rect),
+            lossy=viewer.wishes.lossy and not lossless,
+            can=Abilities(quic=quic.COMPILED, lz4=viewer.wishes.lz4, glz_window=viewer.memory.window),
+        )
         share = share and codec is not Codec.GLZ
         key = (codec, repeated)
         made = self._made.get(number, rect, key) if share else None
@@ -176,17 +192,6 @@ class Encoder:
             if share:
                 self._made.keep(number, rect, key, made, made.size)
         return made
-
-    def _choose(self, surface: Surface, rect: Rect, viewer: Viewer, *, lossless: bool) -> Codec:
-        return choose(
-            viewer.wishes.compression,
-            width=rect.width,
-            height=rect.height,
-            bitmap_format=_bitmap_format(surface),
-            graduality=lambda: graduality(surface.pixels, surface.stride, rect.left, rect.top, rect.width, rect.height),
-            lossy=viewer.wishes.lossy and not lossless,
-            can=Abilities(quic=quic.COMPILED, lz4=viewer.wishes.lz4, glz_window=viewer.memory.window),
-        )
 
     def _new_id(self) -> int:
         self._last_image = (self._last_image + 1) & 0x7FFFFFFF
