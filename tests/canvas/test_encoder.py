@@ -6,10 +6,12 @@ import random
 
 import pytest
 
+from spicetrio.canvas import encoder as encoder_module
 from spicetrio.canvas.backlog import Backlog
 from spicetrio.canvas.choice import SMALLEST_COMPRESSED
 from spicetrio.canvas.drawings import Drawing, Drawings
 from spicetrio.canvas.encoder import Encoder, Made
+from spicetrio.canvas.graduality import Graduality
 from spicetrio.canvas.operations import Operation
 from spicetrio.canvas.surface import Surface
 from spicetrio.canvas.viewer import Memory, Viewer, Wishes
@@ -86,6 +88,18 @@ def test_a_strip_of_a_surface_with_alpha_carries_it(rect: Rect, compression: Ima
     made = Encoder(0).strip(0, surface, rect, viewer_of(compression=compression), lossless=True, share=False)
     screen = shown(made, SurfaceFormat.ARGB32)
     assert area_of(screen.pixels(), rect, alpha=True) == area_of(surface.pixels, rect, alpha=True)
+
+
+def test_how_gradual_an_area_is_is_looked_at_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[object] = []
+    monkeypatch.setattr(encoder_module, "graduality", lambda *area: looked.append(area) or Graduality.LOW)
+    encoder, surface = Encoder(0), surface_of(NOISE)
+    for compression in (ImageCompression.LZ, ImageCompression.AUTO_LZ, ImageCompression.AUTO_GLZ):
+        encoder.strip(0, surface, PART, viewer_of(compression=compression), lossless=False, share=True)
+    assert len(looked) == 1
+    encoder.changed(0, PART)
+    encoder.strip(0, surface, PART, viewer_of(compression=ImageCompression.AUTO_LZ), lossless=False, share=True)
+    assert len(looked) == 2
 
 
 def test_an_area_of_one_color_is_a_fill() -> None:

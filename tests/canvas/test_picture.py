@@ -13,7 +13,7 @@ from spicetrio.canvas import backlog, encoder, lack, picture
 from spicetrio.canvas.picture import Batch, Picture
 from spicetrio.canvas.pixelbuffer import pixel_buffer
 from spicetrio.canvas.surface import Surface
-from spicetrio.canvas.viewer import Memory, Wishes
+from spicetrio.canvas.viewer import KEEPS_UP, Memory, Wishes
 from spicetrio.wire import display, draw
 from spicetrio.wire.buffer import Marshalled, Message, ReadBuffer
 from spicetrio.wire.enums import ImageCompression
@@ -242,6 +242,32 @@ def test_a_batch_is_bounded_however_much_is_lacking() -> None:
     size = sum(message.size for message in batch.messages)
     assert picture.BATCH_SIZE <= size < picture.BATCH_SIZE + 4 * lack.STRIP_PIXELS + 4096
     assert not batch.sated
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_viewer_that_keeps_up_is_sent_more_at_a_time_and_a_slow_one_is_not(slow: bool) -> None:
+    scene = Scene(2000, 1000)
+    watcher = scene.attach(Wishes(compression=RAW, slow=slow))
+    scene.give(watcher)  # all of it is black, which is one command
+    assert watcher.screen.marked
+    noise = Random(1).randbytes(4 * 2000 * 1000)
+    scene.picture.draw_image(0, 0, pixel_buffer(noise, width=2000, height=1000))
+    scene.picture.credit(1)
+    (batch,) = scene.picture.batches()
+    size = sum(message.size for message in batch.messages)
+    scale = 1 if slow else KEEPS_UP
+    assert scale * picture.BATCH_SIZE <= size < scale * (picture.BATCH_SIZE + 4 * lack.STRIP_PIXELS) + 4096
+    assert len(batch.messages) == 1
+
+
+def test_before_each_batch_its_maker_is_told() -> None:
+    scene = Scene(40, 30)
+    for _ in range(3):
+        scene.picture.credit(scene.attach(WISHES[0]).number)
+    scene.attach(WISHES[0])
+    steps: list[object] = []
+    steps.extend(batch.viewer for batch in scene.picture.batches(lambda: steps.append("next")))
+    assert steps == ["next", 1, "next", 2, "next", 3]
 
 
 def test_without_credit_nothing_is_made() -> None:
