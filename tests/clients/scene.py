@@ -19,7 +19,7 @@ from spicetrio.channels.display import DisplayChannelClient, SurfaceHandle
 from spicetrio.server.writer import Writer
 from spicetrio.wire import draw
 from spicetrio.wire.buffer import Marshalled, ReadBuffer
-from spicetrio.wire.display import InvalList, InvalPalette
+from spicetrio.wire.display import InvalList, InvalPalette, SurfaceCreate, SurfaceDestroy
 from spicetrio.wire.drawing import DisplayBase
 from spicetrio.wire.enums import BitmapFlags, BitmapFormat, ImageFlags, SurfaceFormat
 from spicetrio.wire.geometry import Rect
@@ -39,7 +39,9 @@ SURFACES = (
     (31, 17, SurfaceFormat.A8),
     (50, 50, SurfaceFormat.A1),
 )
-MESSAGES = {message.TYPE: message for message in (*KINDS, InvalList, InvalPalette)}
+FORMATS = {"BGRX": 4, "BGRA": 4, "RGBX": 4, "RGBA": 4, "BGR": 3, "RGB": 3, "L": 1, "RGB555": 2, "RGB565": 2}
+"""Bytes of a pixel."""
+MESSAGES = {message.TYPE: message for message in (*KINDS, InvalList, InvalPalette, SurfaceCreate, SurfaceDestroy)}
 
 
 class Sent:
@@ -117,9 +119,17 @@ class Scene(Drawing):
             await viewer.wait_equal(picture, display=self.display.id, timeout=timeout)
 
     async def draw(self, count: int) -> None:
-        ways = (self.fill, self.image, self.copy, self.scroll, self.frame, self.photograph, self.repeat, self.palette)
+        pixels = (self.image, self.flat, self.photograph, self.repeat, self.scroll, self.frame)
+        operations = (self.operation, self.operation, self.operation, self.palette, self.show)
         for _ in range(count):
-            await self.random.choice((*ways, self.operation, self.operation, self.operation, self.show))()
+            await self.random.choice((self.fill, self.copy, *pixels, *operations))()
+
+    async def draw_and_wait(self, viewer: GtkClient, count: int) -> None:
+        """In each way that is sent in one of its own, so many times; nothing is superseded before it was sent."""
+        for way in (self.fill, self.copy, self.image, self.photograph, self.palette, self.repeat):
+            for _ in range(count):
+                await way()
+                await self.wait_equal(viewer)
 
     async def all_kinds(self) -> None:
         """Each kind of operation once."""
@@ -145,6 +155,14 @@ class Scene(Drawing):
     async def photograph(self) -> None:
         width, height = self.random.randint(1, self.display.width), self.random.randint(1, self.display.height)
         await self.display.draw_image(*self._place(width, height), photograph(self.noise, width, height))
+
+    async def flat(self) -> None:
+        """Bytes in one of all formats, with rows that begin anywhere."""
+        pixel_format, size = self.random.choice(tuple(FORMATS.items()))
+        x, y, width, height = self._rectangle()
+        stride = size * width + self.random.randrange(4)
+        data = self.random.randbytes(stride * height)
+        await self.display.draw_image(x, y, data, width=width, height=height, format=pixel_format, stride=stride)
 
     async def repeat(self) -> None:
         """One of a few pictures."""
