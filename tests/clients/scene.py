@@ -165,11 +165,12 @@ class Scene(Drawing):
         await self.display.draw_image(x, y, data, width=width, height=height, format=pixel_format, stride=stride)
 
     async def repeat(self) -> None:
-        """One of a few pictures."""
-        number = self.random.randrange(5)
+        """One of a few pictures, some of which differ in one row alone."""
+        number = self.random.randrange(3)
         noise = np.random.default_rng(number)
         width, height = min(self.display.width, 90 + number), min(self.display.height, 70 - number)
-        picture = photograph(noise, width, height) if number % 2 else noise.integers(0, 9, (height, width, 3), np.uint8)
+        picture = photograph(noise, width, height) if number else noise.integers(0, 9, (height, width, 3), np.uint8)
+        picture[height // 2] = self.random.choice((0, 200))
         await self.display.draw_image(*self._place(width, height), picture)
 
     async def palette(self, unique: int | None = None) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import AsyncExitStack
+from typing import Any
 
+import numpy as np
 import pytest
 
 import spicetrio
 from spicetrio import ImageCompression, Rect, WanCompression
+from spicetrio.canvas import encoder
+from spicetrio.wire.image import Payload
 from tests.canvas.random_operations import KINDS
 
 from .gtk import OpenGtk
@@ -236,6 +240,38 @@ async def test_compression_changes_while_viewers_look(gtk: OpenGtk, sent: Sent) 
             await viewer.prefer_compression(mode.name.lower())
             await viewer.wait_quiet(100)
             await see(mode)
+
+
+async def test_viewers_that_want_the_same_get_what_was_encoded_once(
+    gtk: OpenGtk, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = 0
+    encode = encoder._encode
+
+    def count(*args: Any) -> Payload:
+        nonlocal encoded
+        encoded += 1
+        return encode(*args)
+
+    monkeypatch.setattr(encoder, "_encode", count)
+    async with (
+        spicetrio.open_server(port=0, disable_ticketing=True) as server,
+        server.open_display(201, 153) as display,
+        Scene.open(display, seed=9) as scene,
+        gtk(server.addresses[0], channels=["display"]) as first,
+        gtk(server.addresses[0], channels=["display"]) as second,
+    ):
+        places = [(0, 0, 60, 50), (70, 3, 100, 90), (5, 60, 50, 80)]
+        for _ in range(40):
+            x, y, width, height = scene.random.choice(places)
+            if scene.random.randrange(3):
+                await display.draw_image(x, y, scene.noise.integers(0, 256, (height, width, 3), np.uint8))
+            else:
+                await display.fill(x, y, width, height, scene.random.randrange(1 << 24))
+                await display.draw_image(x, y, bytes(width * height), width=width, height=height, format="L")
+            await scene.wait_equal(first, second)
+        seen = sent.to(*display.clients)
+    assert 0 < encoded < 0.8 * (seen["DrawCopy"] - seen["FromCache"]), (encoded, seen)
 
 
 @pytest.mark.parametrize("mode", [ImageCompression.AUTO_GLZ, ImageCompression.GLZ])
