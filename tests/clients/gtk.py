@@ -25,6 +25,8 @@ import numpy as np
 import trio
 from PIL import Image
 
+from spicetrio import Rect
+
 from .processes import complaints, open_child
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -167,6 +169,11 @@ class GtkClient:
         """Wait until nothing of the picture has changed for so long."""
         await self.request("wait_quiet", milliseconds=milliseconds, display=display)
 
+    async def wait_monitors(self, areas: Iterable[Rect], *, display: int = 0) -> None:
+        """Wait until the client's monitors show those areas of a display."""
+        places = [[area.left, area.top, area.width, area.height] for area in areas]
+        await self.request("wait_monitors", areas=places, display=display)
+
     async def wait_channels(self, *names: str) -> list[str]:
         """Wait until the named channels ("inputs:0") are open; the names of all there are."""
         return await self.request("wait_channels", names=names)
@@ -261,13 +268,16 @@ async def open_gtk(
     password: str | None = None,
     channels: Iterable[str] | None = None,
     compression: str | None = None,
+    cache_size: int | None = None,
+    glz_window_size: int | None = None,
     picture: bool = True,
     read_only: bool = False,
 ) -> AsyncIterator[GtkClient]:
     """Start a client and connect it to `address` (spice://host:port or spice+unix:///path).
 
     `channels` names the kinds it may open ("display", "inputs", ...; by default all that are offered),
-    `compression` is what it asks for before its first picture. With `picture` the block is entered once
+    `compression` is what it asks for before its first picture, `cache_size` and `glz_window_size` are
+    bytes that it keeps of images, by default those that it thinks fit. With `picture` the block is entered once
     there is one to show.
 
     When the block is left, the client library must not have complained of anything the server sent.
@@ -284,6 +294,10 @@ async def open_gtk(
         fields["channels"] = ["main", *channels]
     if compression is not None:
         fields["preferred-compression"] = compression
+    if cache_size is not None:
+        fields["cache-size"] = cache_size
+    if glz_window_size is not None:
+        fields["glz-window-size"] = glz_window_size
     with tempfile.TemporaryDirectory() as folder:
         async with open_child(
             [SYSTEM_PYTHON, str(PROBE)],

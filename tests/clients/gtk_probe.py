@@ -50,6 +50,21 @@ LIBRARY.spice_display_channel_get_primary.argtypes = [
 LIBRARY.spice_display_channel_get_primary.restype = ctypes.c_int
 
 
+class ArrayStruct(ctypes.Structure):
+    """The structure of a GArray."""
+
+    _fields_ = [("data", ctypes.c_void_p), ("length", ctypes.c_uint)]
+
+
+class MonitorStruct(ctypes.Structure):
+    """The structure behind SpiceDisplayMonitorConfig."""
+
+    _fields_ = [(name, ctypes.c_uint) for name in ("id", "surface_id", "x", "y", "width", "height")]
+
+
+LIBRARY.g_array_unref.argtypes = [ctypes.POINTER(ArrayStruct)]
+
+
 class CursorStruct(ctypes.Structure):
     """The structure behind SpiceCursorShape."""
 
@@ -116,6 +131,18 @@ class Display:
         rows = [ctypes.string_at(primary.data + y * primary.stride, row) for y in range(primary.height)]
         return primary.width, primary.height, b"".join(rows)
 
+    def monitors(self):
+        """Left, top, width and height of what each monitor shows."""
+        # Introspection does not know what is in the array.
+        array = ctypes.POINTER(ArrayStruct)()
+        LIBRARY.g_object_get(ctypes.c_void_p(hash(self.channel)), b"monitors", ctypes.byref(array), None)
+        if not array:
+            return []
+        found = (MonitorStruct * array.contents.length).from_address(array.contents.data)
+        areas = [[one.x, one.y, one.width, one.height] for one in found]
+        LIBRARY.g_array_unref(array)
+        return areas
+
 
 class Probe:
     """The session, its channels, and the requests that wait for something."""
@@ -180,6 +207,9 @@ class Probe:
         session.set_property("enable-usbredir", False)
         session.set_property("enable-smartcard", False)
         session.set_property("read-only", request.get("read-only", False))
+        for name in ("cache-size", "glz-window-size"):
+            if name in request:
+                session.set_property(name, request[name])
         if "preferred-compression" in request:
             session.set_property("preferred-compression", COMPRESSIONS[request["preferred-compression"]])
         self.wanted = request.get("channels")
@@ -249,6 +279,14 @@ class Probe:
             request,
             lambda: self.display(request).invalidations >= count and self.display(request).invalidations,
             lambda: f"{self.display(request).invalidations} invalidations, wanted {count}",
+        )
+
+    def do_wait_monitors(self, request):
+        display = self.display(request)
+        return Wait(
+            request,
+            lambda: display.monitors() == request["areas"],
+            lambda: f"the monitors show {display.monitors()}, not {request['areas']}",
         )
 
     def do_compression(self, request):

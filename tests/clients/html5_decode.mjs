@@ -20,6 +20,14 @@ const decoders = {
       return convert_spice_quic_to_web(context, image);
     };
   },
+  async lz() {
+    const { convert_spice_lz_to_web } = await load("lz.js");
+    return (data) => {
+      const [, , type, width, height, , top_down] = Array.from({ length: 7 }, (_, k) => data.readUInt32BE(4 * k));
+      const pixels = data.buffer.slice(data.byteOffset + 28, data.byteOffset + data.length);
+      return convert_spice_lz_to_web(context, { type, width, height, top_down, data: pixels });
+    };
+  },
 };
 
 function load(name) {

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import spicetrio
-from spicetrio.codecs import quic
+from spicetrio.codecs import lz, quic
+from spicetrio.codecs.lz import LzType
 from spicetrio.codecs.quic import QuicType
 from spicetrio.wire.draw import DrawCopy
 from spicetrio.wire.drawing import DisplayBase
@@ -82,6 +83,30 @@ def test_spice_html5_decodes_quic(html5: Path, tmp_path: Path, image_type: QuicT
         # Of this type, spice-html5 shows the reverse of what alpha is; so what it decoded is the reverse of that.
         opacity = 255 - pixels[:, :, 3] if image_type == QuicType.RGBA else 255
         assert np.all(shown[:, :, 3] == opacity)
+
+
+@pytest.mark.parametrize("image_type", [LzType.RGB32, LzType.RGBA])
+@pytest.mark.parametrize("top_down", [True, False])
+def test_spice_html5_decodes_lz(html5: Path, tmp_path: Path, image_type: LzType, top_down: bool) -> None:
+    chance = random.Random(1)
+    pictures = {}
+    for number in range(40):
+        width, height = SIZES[number] if number < len(SIZES) else (chance.randint(1, 90), chance.randint(1, 90))
+        pixels = pattern(width, height, number)
+        encoded = lz.encode(
+            pixels.tobytes(), width=width, height=height, stride=4 * width, image_type=image_type, top_down=top_down
+        )
+        assert encoded is not None
+        file = tmp_path / f"{number}.lz"
+        file.write_bytes(encoded)
+        pictures[file] = pixels
+    subprocess.run(["node", DECODE, html5, "lz", *pictures], check=True, timeout=60)
+    for file, pixels in pictures.items():
+        shown = np.frombuffer(file.with_name(f"{file.name}.rgba").read_bytes(), np.uint8).reshape(pixels.shape)
+        colors = pixels if top_down else pixels[::-1]
+        assert np.array_equal(shown[:, :, 2::-1], colors[:, :, :3])
+        # It leaves the alpha of pictures upside down as it is.
+        assert np.all(shown[:, :, 3] == (pixels[:, :, 3] if image_type == LzType.RGBA else 255))
 
 
 @pytest.mark.parametrize("image_type", [QuicType.RGB24, QuicType.RGB32])
