@@ -177,8 +177,7 @@ class Backlog:
         if all(lack.dirty.covers(translate(rect, -dx, -dy)) for rect in drawing.written):
             lack.renew(drawing.written)
             return
-        for rect in drawing.written:
-            lack.move(rect, dx, dy)
+        lack.move(drawing.written, dx, dy)
         self._append(drawing)
 
     def _append(self, drawing: Drawing) -> None:

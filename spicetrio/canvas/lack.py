@@ -73,18 +73,19 @@ class Lack:
         if self.blurred:
             self.renew(part for rect in rects for part in self.blurred.within(rect))
 
-    def move(self, rect: Rect, dx: int, dy: int) -> None:
-        """Take in that a command copies an area, with all that is wrong in it.
+    def move(self, rects: Iterable[Rect], dx: int, dy: int) -> None:
+        """Take in that a command copies areas at once, with all that is wrong in them.
 
         Args:
-            rect: Where to.
+            rects: Where to.
             dx: From how far to the left.
             dy: From how far above.
         """
-        source = translate(rect, -dx, -dy)
+        rects = tuple(rects)
         for region in (self.dirty, self.blurred):
-            moved = [translate(part, dx, dy) for part in region.within(source)]
-            region.subtract(rect)
+            moved = [translate(part, dx, dy) for rect in rects for part in region.within(translate(rect, -dx, -dy))]
+            for rect in rects:
+                region.subtract(rect)
             for part in moved:
                 region.add(part)
             region.bound()

@@ -23,8 +23,10 @@ async def open_all(stage: Stage) -> Guest:
 
 
 async def close_everything(stage: Stage) -> None:
-    guest = await open_all(stage)
-    stage.curtain.set()
+    try:
+        guest = await open_all(stage)
+    finally:  # whoever was cancelled before that
+        stage.curtain.set()
     await drain(guest.main)
 
 

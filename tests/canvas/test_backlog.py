@@ -448,3 +448,19 @@ def test_what_was_lost_is_made_good_when_nothing_else_is_to_be_sent() -> None:
     assert scene.take(1) == [Rect(9, 9, 12, 12)], "what is wrong goes before what is blurred"
     assert scene.take(1) == [Rect(0, 0, 8, 4)]
     assert scene.viewer[PRIMARY] == scene.truth[PRIMARY]
+
+
+def test_a_copy_of_several_areas_takes_all_of_them_before_it_puts_any() -> None:
+    scene = Scene()
+    scene.take(10_000)
+    scene.image(Rect(4, 0, 8, 4))
+    areas = (Rect(4, 0, 8, 4), Rect(8, 0, 12, 4))  # the first is where the second comes from
+
+    def command(grids: Grids) -> None:
+        before = [row[:] for row in grids[PRIMARY]]
+        for area in areas:
+            for x, y in places(area):
+                grids[PRIMARY][y][x] = before[y][x - 4]
+
+    scene._do(command, Drawing(PRIMARY, areas, command, offset=(4, 0)))  # type: ignore[arg-type]
+    scene.check()
