@@ -11,7 +11,7 @@ from spicetrio.wire.geometry import Rect
 
 SMALLEST: Final = 256
 """Pixels below which an image is not worth a place in a cache."""
-REMEMBERED: Final = 4096
+REMEMBERED: Final = 1024
 """Pictures that are remembered."""
 SKETCHED_ROWS: Final = 16
 """One row in so many is looked at first."""
