@@ -22,7 +22,7 @@ class Invariants(State):
         assert len(self.server.clients.value) <= self.setup.max_viewers
         for figures in self.server.statistics().connections:
             kind = figures.channel[0]
-            most = {ChannelType.DISPLAY: 60_000, ChannelType.CURSOR: 3_000}.get(ChannelType(kind), 10_000)
+            most = {ChannelType.DISPLAY: 20_000, ChannelType.CURSOR: 3_000}.get(ChannelType(kind), 10_000)
             assert figures.queued <= figures.queued_peak <= most, (
                 f"{figures.queued_peak} bytes wait at {figures.channel}"
             )

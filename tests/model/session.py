@@ -14,6 +14,7 @@ import trio
 from trio.testing import MockClock
 
 from spicetrio.canvas import backlog, lack, picture, region
+from spicetrio.canvas import viewer as canvas_viewer
 from spicetrio.channels import cursor as cursor_channel
 from spicetrio.channels import display as display_channel
 from spicetrio.channels import inputs as inputs_channel
@@ -31,6 +32,7 @@ from tests.server.rig import descriptors
 # Limits that pictures of this size reach.
 LIMITS: Final[Sequence[tuple[Any, str, float]]] = (
     (picture, "BATCH_SIZE", 8192), (backlog, "MAX_COMMANDS", 8), (lack, "STRIP_PIXELS", 1024),
+    (canvas_viewer, "KEEPS_UP", 1),
     (region, "MAX_RECTS", 12), (region, "FEW_RECTS", 8), (region, "COARSE_RECTS", 4),
     (worker, "MAX_JOBS", 8), (worker, "MAX_BYTES", 65536), (worker, "PROMPT", 0.0002),
     (display_channel, "COPIED_BYTES", 4096), (cursor_channel, "CACHE_SIZE", 3),
