@@ -67,6 +67,11 @@ class Backlog:
         return bool(self._commands or self._created or self._destroyed) or any(self._known.values())
 
     @property
+    def surfaces(self) -> tuple[int, ...]:
+        """The surfaces that the viewer has."""
+        return tuple(self._known)
+
+    @property
     def complete(self) -> bool:
         """Every pixel shown has been right at the viewer at some time, so it has a picture that is worth showing."""
         return self._known[PRIMARY].complete

@@ -112,9 +112,13 @@ class Drawings:
         """Bring a viewer's backlog up to now, and return it."""
         for drawing in self._kept[reader.position - self._first :]:
             reader.backlog.take_in(drawing)
+        self.skip(reader)
+        return reader.backlog
+
+    def skip(self, reader: Reader) -> None:
+        """Take in that a viewer that lacked nothing else has all drawings by other means."""
         reader.position = self.count
         reader.lapsed = False
-        return reader.backlog
 
     def _give_up(self) -> None:
         """Forget the older half, and tell those who did not take in all of it which areas they may have missed.

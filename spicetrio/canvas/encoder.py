@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypedDict
 
@@ -56,11 +56,13 @@ class Made:
     """In order."""
     lossy: bool = False
     """The viewer then has the pixels but for what was lost."""
+    personal: bool = False
+    """They are good only for a viewer that has kept what this one has."""
 
     @property
     def size(self) -> int:
         """Bytes of the messages."""
-        return sum(message.size for message in self.messages)
+        return sum([message.size for message in self.messages])
 
 
 class _Area(TypedDict):
@@ -109,13 +111,14 @@ class Encoder:
         self._facts.changed(surface, rect)
         self._made.changed(surface, rect)
 
-    def operation(self, drawing: Drawing, viewer: Viewer) -> list[Marshalled]:
+    def operation(self, drawing: Drawing, viewer: Viewer) -> Made:
         """Return the messages by which a viewer carries out an operation."""
         operation = drawing.operation
         assert operation is not None
         dropped: list[int] = []
         known: set[int] = set()
-        for palette in palettes_of(operation):
+        palettes = list(palettes_of(operation))
+        for palette in palettes:
             if viewer.palettes.use(palette.unique):
                 known.add(palette.unique)
             else:
@@ -126,7 +129,7 @@ class Encoder:
         if message is None:
             pack = partial(packed, compress=compress, known=lambda palette: palette.unique in known)
             message = drawing.made[key] = marshal(with_images(operation, pack))
-        return [*(marshal(InvalPalette(unique)) for unique in dropped), message]
+        return Made((*(marshal(InvalPalette(unique)) for unique in dropped), message), personal=bool(palettes))
 
     def strip(self, number: int, surface: Surface, rect: Rect, viewer: Viewer, *, lossless: bool, share: bool) -> Made:
         """Return the messages that draw an area as it is now.
@@ -149,15 +152,16 @@ class Encoder:
         if facts.color is not None:
             return Made((marshal(DrawFill(DisplayBase(number, rect), Solid(facts.color))),))
         if facts.repeated is not None and viewer.images.use(facts.repeated):
-            return Made((marshal(_draw_copy(number, rect, facts.repeated, ImageFlags.NONE, FromCache())),))
+            cached = _draw_copy(number, rect, facts.repeated, ImageFlags.NONE, FromCache())
+            return Made((marshal(cached),), personal=True)
         if facts.repeated is None:
             return self._image(number, surface, rect, viewer, facts, lossless=lossless, share=share)
         dropped = viewer.images.add(facts.repeated, size)
         made = self._image(number, surface, rect, viewer, facts, lossless=True, share=share)
         if not dropped:
-            return made
+            return replace(made, personal=True)
         resources = tuple(ResourceId(ResourceType.PIXMAP, other) for other in dropped)
-        return Made((marshal(InvalList(resources)), *made.messages))
+        return Made((marshal(InvalList(resources)), *made.messages), personal=True)
 
     def _image(
         self,
@@ -188,7 +192,7 @@ class Encoder:
             payload = _encode(surface, rect, codec, viewer)
             flags = ImageFlags.NONE if repeated is None else ImageFlags.CACHE_ME
             copy = _draw_copy(number, rect, self._new_id() if repeated is None else repeated, flags, payload)
-            made = Made((marshal(copy),), lossy=isinstance(payload, Jpeg | JpegAlpha))
+            made = Made((marshal(copy),), lossy=isinstance(payload, Jpeg | JpegAlpha), personal=codec is Codec.GLZ)
             if share:
                 self._made.keep(number, rect, key, made, made.size)
         return made

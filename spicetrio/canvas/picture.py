@@ -6,7 +6,7 @@ now lacks (`spicetrio.canvas.backlog`); messages are made when a viewer has cred
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +28,7 @@ from spicetrio.wire.buffer import Marshalled, marshal
 from spicetrio.wire.draw import CopyBits, DrawFill
 from spicetrio.wire.drawing import DisplayBase, Solid
 from spicetrio.wire.enums import SurfaceFlags, SurfaceFormat
+from spicetrio.wire.framing import Bundle
 from spicetrio.wire.geometry import Point, Rect
 
 BATCH_SIZE: Final = 512 * 1024
@@ -44,7 +45,7 @@ class Batch:
 
     viewer: int
     """Whom they are for."""
-    messages: list[Marshalled]
+    messages: Bundle
     """In order."""
     sated: bool
     """With them, the viewer lacks nothing."""
@@ -190,13 +191,24 @@ class Picture:
         Args:
             prepare: Called before one is made.
         """
+        shared: dict[Hashable, Bundle] = {}
         for number, viewer in self._viewers.items():
-            if viewer.credit and self._lacks(viewer):
-                prepare()
-                backlog = self._drawings.take_in(viewer.reader)
-                if messages := self._messages(viewer, backlog):
-                    viewer.credit = False
-                    yield Batch(number, messages, sated=not self._lacks(viewer))
+            if not viewer.credit or not self._lacks(viewer):
+                continue
+            need = self._need(viewer)
+            if need is not None and (bundle := shared.get(need)):
+                self._drawings.skip(viewer.reader)
+                viewer.credit = False
+                yield Batch(number, bundle, sated=True)
+                continue
+            prepare()
+            made = self._messages(viewer, self._drawings.take_in(viewer.reader))
+            if made.messages:
+                viewer.credit = False
+                batch = Batch(number, Bundle(made.messages), sated=not self._lacks(viewer))
+                if need is not None and batch.sated and not made.personal:
+                    shared[need] = batch.messages
+                yield batch
 
     @property
     def _primary(self) -> Surface:
@@ -220,9 +232,17 @@ class Picture:
         self._encoder.changed(PRIMARY, rect)
         self._drawings.add(Drawing(PRIMARY, (rect,)))
 
+    def _need(self, viewer: Viewer) -> Hashable:
+        """Return all that decides what a viewer is sent, if it lacks nothing but the latest drawings; or else None."""
+        if not viewer.shown or viewer.reader.backlog or self._lacks_heads(viewer):
+            return None
+        return viewer.reader.position, viewer.reader.backlog.surfaces, viewer.wishes, viewer.memory
+
+    def _lacks_heads(self, viewer: Viewer) -> bool:
+        return not viewer.heads_told and viewer.wishes.monitors_config
+
     def _lacks(self, viewer: Viewer) -> bool:
-        heads = viewer.shown and not viewer.heads_told and viewer.wishes.monitors_config
-        return heads or self._drawings.lacks(viewer.reader)
+        return self._drawings.lacks(viewer.reader) or (viewer.shown and self._lacks_heads(viewer))
 
     def _drawing_of(self, surface: int, written: tuple[Rect, ...], operation: Operation) -> Drawing:
         """Return what is noted of an operation: itself, if viewers do just the same with it, or else its pixels."""
@@ -266,24 +286,31 @@ class Picture:
         )
         return [Rect(*rect) for rect in found]
 
-    def _messages(self, viewer: Viewer, backlog: Backlog) -> list[Marshalled]:
+    def _messages(self, viewer: Viewer, backlog: Backlog) -> Made:
         """Make a batch. First comes what the commands need, then they, then pixels as they are now."""
         batch: list[Marshalled] = []
+        personal = False
         if not viewer.begun:
             batch += self._begin(viewer)
-        batch += (marshal(self._surface_create(number)) for number in backlog.take_created())
+        for number in backlog.take_created():
+            batch.append(marshal(self._surface_create(number)))
+            personal = True
         for drawing in backlog.take_commands():
-            batch += self._encoder.operation(drawing, viewer)
-        batch += (marshal(messages.SurfaceDestroy(number)) for number in backlog.take_destroyed())
-        batch += self._strips(viewer, backlog)
+            made = self._encoder.operation(drawing, viewer)
+            batch += made.messages
+            personal |= made.personal
+        batch += [marshal(messages.SurfaceDestroy(number)) for number in backlog.take_destroyed()]
+        for made in self._strips(viewer, backlog):
+            batch += made.messages
+            personal |= made.personal
         shows = not viewer.shown and backlog.complete
-        if (shows or viewer.shown) and not viewer.heads_told and viewer.wishes.monitors_config:
+        if (shows or viewer.shown) and self._lacks_heads(viewer):
             viewer.heads_told = True
             batch.append(marshal(messages.MonitorsConfig(len(self._heads), self._heads)))
         if shows:
             viewer.shown = True
             batch.append(marshal(messages.Mark()))
-        return batch or self._repair(viewer, backlog)
+        return Made(tuple(batch), personal=personal) if batch else self._repair(viewer, backlog)
 
     def _begin(self, viewer: Viewer) -> Iterator[Marshalled]:
         """Yield what comes before the first pixel of a surface (spec D-1)."""
@@ -296,7 +323,7 @@ class Picture:
         flags = SurfaceFlags.PRIMARY if number == PRIMARY else SurfaceFlags.NONE
         return messages.SurfaceCreate(number, surface.width, surface.height, surface.format, flags)
 
-    def _strips(self, viewer: Viewer, backlog: Backlog) -> Iterator[Marshalled]:
+    def _strips(self, viewer: Viewer, backlog: Backlog) -> Iterator[Made]:
         """Yield images of what is dirty, as many as are worth a credit."""
         size, scale = 0, viewer.scale
         while size < scale * BATCH_SIZE and (strip := backlog.take_strip(scale)):
@@ -304,12 +331,12 @@ class Picture:
             if made.lossy:
                 backlog.blur(strip)
             size += made.size
-            yield from made.messages
+            yield made
 
-    def _repair(self, viewer: Viewer, backlog: Backlog) -> list[Marshalled]:
+    def _repair(self, viewer: Viewer, backlog: Backlog) -> Made:
         """Send something blurred again, now that there is nothing better to do; a little at a time."""
         strip = backlog.take_blurred()
-        return list(self._made(viewer, strip, lossless=True).messages) if strip else []
+        return self._made(viewer, strip, lossless=True) if strip else Made(())
 
     def _made(self, viewer: Viewer, strip: Strip, *, lossless: bool) -> Made:
         surface = self._surfaces[strip.surface]

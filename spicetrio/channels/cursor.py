@@ -21,6 +21,7 @@ from spicetrio.server.settings import Settings
 from spicetrio.wire import cursor
 from spicetrio.wire.buffer import Marshalled, Message, marshal
 from spicetrio.wire.enums import ChannelType, CursorFlags, CursorType, MouseMode
+from spicetrio.wire.framing import Bundle
 from spicetrio.wire.geometry import Point16
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class CursorChannelClient(ChannelClient["Cursor"]):
         """Send what the viewer lacks if its connection can take it."""
         if self._credit and (messages := self._lacking()):
             self._credit = False
-            self.writer.post_batch(messages)
+            self.writer.post_batch(Bundle(messages))
 
     def _lacking(self) -> list[Marshalled]:
         now, before = self.channel.state, self._state

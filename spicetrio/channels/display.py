@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,6 @@ from spicetrio.server.link import Link
 from spicetrio.server.settings import Settings, WanCompression
 from spicetrio.server.worker import LIGHT_PIXELS, Worker
 from spicetrio.wire import display, stream
-from spicetrio.wire.buffer import Marshalled
 from spicetrio.wire.enums import (
     ChannelType,
     DisplayCapability,
@@ -37,6 +36,7 @@ from spicetrio.wire.enums import (
     SurfaceFormat,
 )
 from spicetrio.wire.errors import RemoteProtocolError
+from spicetrio.wire.framing import Bundle
 from spicetrio.wire.geometry import Rect
 from spicetrio.wire.link import Capabilities
 
@@ -93,9 +93,9 @@ class DisplayChannelClient(ChannelClient["Display"]):
         if self._viewer is not None:
             self.channel.worker.change(self._viewer, self._wishes())
 
-    def _deliver(self, messages: Sequence[Marshalled]) -> None:
-        self._throughput.begin(sum(message.size for message in messages), trio.current_time())
-        self.writer.post_batch(messages)
+    def _deliver(self, messages: Bundle) -> None:
+        self._throughput.begin(messages.size, trio.current_time())
+        self.writer.post_batch(messages, at_once=True)
 
     def _init(self, message: display.Init) -> None:
         if self._viewer is not None:

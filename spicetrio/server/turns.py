@@ -7,6 +7,7 @@ that its peer is gone waits for its turn, and in a round of the loop at most one
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 import trio
@@ -49,6 +50,15 @@ class TurnStream(trio.abc.Stream):
         if not data:
             await self._turns.wait()
         return data
+
+    def send_nowait(self, data: bytes) -> int:
+        """Send what the peer takes at once, while no other task sends; return how many bytes. None, if it left."""
+        if not isinstance(self._stream, trio.SocketStream):
+            return 0
+        try:
+            return os.write(self._stream.socket.fileno(), data)
+        except OSError:
+            return 0
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send bytes."""

@@ -15,7 +15,7 @@ most a few per viewer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
@@ -25,7 +25,7 @@ import trio
 
 from spicetrio.canvas.picture import Batch, Picture
 from spicetrio.canvas.viewer import Memory, Wishes
-from spicetrio.wire.buffer import Marshalled
+from spicetrio.wire.framing import Bundle
 
 MAX_JOBS: Final = 1024
 """Draws under way; further ones wait."""
@@ -42,7 +42,7 @@ LIGHT_VIEWERS: Final = 8
 """The most for whom messages are made there."""
 
 T = TypeVar("T")
-Deliver = Callable[[Sequence[Marshalled]], None]
+Deliver = Callable[[Bundle], None]
 
 
 @dataclass(slots=True, eq=False)

@@ -14,23 +14,22 @@ written long before the peer can take them are old bytes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import trio
 
 from spicetrio.server.link import Meter
+from spicetrio.server.turns import TurnStream
 from spicetrio.wire.buffer import Marshalled, Message, marshal
 from spicetrio.wire.errors import RemoteProtocolError
-from spicetrio.wire.framing import AckWindow, Framing
+from spicetrio.wire.framing import JOINED_SIZE, AckWindow, Bundle, Framing, joined
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-BATCH_SIZE: Final = 256 * 1024
-"""Bytes from which a batch is sent without more messages joined to it, and a buffer as it is, as joining is copying."""
 FEW_BYTES: Final = 4096
 """Bytes that may be written before the socket is asked again whether it takes data: to ask costs more than they do."""
 ENTRY_SIZE: Final = 256
@@ -43,7 +42,7 @@ class SlowViewerError(RemoteProtocolError):
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    message: Marshalled
+    messages: Bundle
     subs: Sequence[Message]
     counted: bool
     """It counts in the ACK window."""
@@ -52,7 +51,7 @@ class _Entry:
 
     @property
     def cost(self) -> int:
-        return self.message.size + ENTRY_SIZE
+        return self.messages.size + ENTRY_SIZE * len(self.messages)
 
 
 class Writer:
@@ -73,6 +72,8 @@ class Writer:
         self._on_idle = on_idle
         self._ack = AckWindow()
         self._queue: deque[_Entry] = deque()
+        self._rest: bytes = b""
+        self._parked = False
         self._queued_bytes = 0
         self._unasked_bytes = 0
         self._wakeup = trio.Event()
@@ -99,21 +100,30 @@ class Writer:
             subs: Sub-messages of the first of them.
         """
         for message in messages:
-            self._append(_Entry(message if isinstance(message, Marshalled) else marshal(message), subs, True, False))
+            marshalled = message if isinstance(message, Marshalled) else marshal(message)
+            self._append(_Entry(Bundle((marshalled,)), subs, True, False))
             subs = ()
-        self._wakeup.set()
+        self._wake()
 
-    def post_batch(self, messages: Iterable[Marshalled]) -> None:
-        """Leave the messages that an `on_idle` was the credit for. However large, they are not too much waiting."""
+    def post_batch(self, messages: Bundle, *, at_once: bool = False) -> None:
+        """Leave the messages that an `on_idle` was the credit for. However large, they are not too much waiting.
+
+        Args:
+            messages: In order.
+            at_once: They may be sent, and the next credit be given, before this returns.
+        """
         self._credit_given = False
-        for message in messages:
-            self._append(_Entry(message, (), True, True))
-        self._wakeup.set()
+        if at_once and self._parked and messages.size <= FEW_BYTES and not self._queue and len(messages) <= self._ack.room:
+            self._send_now(messages)
+            return
+        if messages:
+            self._append(_Entry(messages, (), True, True))
+        self._wake()
 
     def start_acks(self, window: int) -> None:
         """Tell the peer to acknowledge every `window` messages, and stop when two windows are unacknowledged."""
-        self._append(_Entry(marshal(self._ack.start(window)), (), False, False))
-        self._wakeup.set()
+        self._append(_Entry(Bundle((marshal(self._ack.start(window)),)), (), False, False))
+        self._wake()
 
     def ack_synced(self, generation: int) -> None:
         """Take in an ACK_SYNC."""
@@ -122,7 +132,8 @@ class Writer:
     def acknowledged(self) -> None:
         """Take in an ACK."""
         self._ack.acknowledged()
-        self._wakeup.set()
+        if self._queue or not self._credit_given:
+            self._wake()
 
     async def run(self) -> None:
         """Send what is posted, until the owner is done and the rest is sent.
@@ -149,7 +160,7 @@ class Writer:
         self._finishing = True
         self._shield.deadline = trio.current_time() + grace
         self._idle_wait.cancel()
-        self._wakeup.set()
+        self._wake()
 
     def _append(self, entry: _Entry) -> None:
         if self._overflowed:
@@ -165,56 +176,79 @@ class Writer:
         self.peak_bytes = max(self.peak_bytes, self._queued_bytes)
 
     def _take_batch(self) -> list[Buffer]:
-        buffers: list[Buffer] = []
+        buffers: list[Buffer] = [self._rest] if self._rest else []
+        self._rest = b""
         size = 0
-        while self._queue and size < BATCH_SIZE and self._ack.open:
-            entry = self._queue.popleft()
+        while self._queue and size < JOINED_SIZE and self._ack.open:
+            entry = self._take_entry()
             before = self._framing.send_serial
-            buffers += self._framing.send(entry.message, subs=entry.subs)
+            if entry.subs:
+                buffers += self._framing.send(entry.messages.messages[0], subs=entry.subs)
+            else:
+                buffers += self._framing.send_bundle(entry.messages)
             if entry.counted:
                 self._ack.sent(self._framing.send_serial - before)
-            size += entry.message.size
+            size += entry.messages.size
             self._queued_bytes -= entry.cost
             if not entry.asked:
                 self._unasked_bytes -= entry.cost
         return buffers
 
+    def _take_entry(self) -> _Entry:
+        """Return the next entry, or as much of it as there is room for in the ACK window."""
+        entry = self._queue.popleft()
+        if len(entry.messages) <= self._ack.room:
+            return entry
+        now, later = entry.messages.split(self._ack.room)
+        self._queue.appendleft(replace(entry, messages=later))
+        return replace(entry, messages=now)
+
     async def _send(self, batch: list[Buffer]) -> None:
         """Send buffers; a method of its own, so that nothing keeps the last of them while the writer waits."""
-        for part in _joined(batch):
-            await self._stream.send_all(part)
-            self._meter.sent += len(part)
-            self._free_bytes -= len(part)
+        for part in joined(batch):
+            view = memoryview(part).cast("B")
+            await self._stream.send_all(view)
+            self._meter.sent += len(view)
+            self._free_bytes -= len(view)
 
     async def _wait_for_work(self) -> None:
         """Wait for a post, an ACK or the end; give the credit for a batch if the socket can take one."""
         self._wakeup = trio.Event()
-        if self._on_idle is not None and not self._credit_given and not self._queue and self._ack.open:
+        if self._is_idle():
             if self._free_bytes <= 0:
                 with trio.CancelScope() as self._idle_wait:
                     await self._stream.wait_send_all_might_not_block()
                     self._free_bytes = FEW_BYTES
                 if self._finishing or self._wakeup.is_set():
                     return
-            self._credit_given = True
-            self._on_idle()
+            self._give_credit()
+        self._parked = not self._wakeup.is_set()
         await self._wakeup.wait()
 
+    def _is_idle(self) -> bool:
+        return self._on_idle is not None and not self._credit_given and not self._queue and self._ack.open
 
-def _joined(buffers: Iterable[Buffer]) -> Iterator[bytes | memoryview]:
-    """Yield buffers in order, those that are small joined."""
-    small: list[memoryview] = []
-    for buffer in buffers:
-        view = memoryview(buffer)
-        if view.nbytes < BATCH_SIZE:
-            small.append(view)
-            continue
-        if small:
-            yield b"".join(small)
-            small.clear()
-        yield view.cast("B")
-    if small:
-        yield b"".join(small)
+    def _give_credit(self) -> None:
+        assert self._on_idle is not None
+        self._credit_given = True
+        self._on_idle()
+
+    def _wake(self) -> None:
+        self._parked = False
+        self._wakeup.set()
+
+    def _send_now(self, messages: Bundle) -> None:
+        """Send a few bytes while `run` waits, as to wake it costs more than they do; it sends what is not taken."""
+        data = b"".join(self._framing.send_bundle(messages))
+        self._ack.sent(len(messages))
+        sent = self._stream.send_nowait(data) if isinstance(self._stream, TurnStream) else 0
+        self._meter.sent += sent
+        self._free_bytes -= sent
+        self._rest = data[sent:]
+        if self._rest or self._free_bytes <= 0 or not self._is_idle():
+            self._wake()
+        else:
+            self._give_credit()
 
 
 @asynccontextmanager

@@ -10,7 +10,8 @@ a sub-message is sent as a message of its own just before (spec F-2, F-4).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,9 @@ from spicetrio.wire.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+JOINED_SIZE: Final = 256 * 1024
+"""Bytes from which buffers are not joined any further, as joining is copying."""
 
 _FULL_HEADER: Final = Struct("<QHII")
 _MINI_HEADER: Final = Struct("<HI")
@@ -36,6 +40,40 @@ class Frame:
     """Its body."""
     serial: int
     """Its place in the stream: the first message of a connection is 1. A sub-message has that of its carrier."""
+
+
+class Bundle:
+    """Messages that go together, fit to be sent to any number of peers.
+
+    Args:
+        messages: In order.
+    """
+
+    __slots__ = ("_mini", "messages", "size")
+
+    def __init__(self, messages: Sequence[Marshalled]) -> None:
+        self.messages: Final = messages
+        """In order."""
+        self.size: Final = sum([message.size for message in messages])
+        """Bytes of their bodies."""
+        self._mini: list[Buffer] | None = None
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    def __iter__(self) -> Iterator[Marshalled]:
+        return iter(self.messages)
+
+    @property
+    def mini(self) -> list[Buffer]:
+        """What they are on the wire with mini headers: the same for all peers, so it is made once."""
+        if self._mini is None:
+            self._mini = list(joined(buffer for message in self.messages for buffer in _mini_framed(message)))
+        return self._mini
+
+    def split(self, count: int) -> tuple[Bundle, Bundle]:
+        """Return the first messages, and the others."""
+        return Bundle(self.messages[:count]), Bundle(self.messages[count:])
 
 
 class Framing:
@@ -94,13 +132,18 @@ class Framing:
             return self._frame(before, 0) + self._frame(marshalled, 0)
         return self._frame(_with_sub_list(marshalled, parts), marshalled.size)
 
+    def send_bundle(self, bundle: Bundle) -> list[Buffer]:
+        """Return the buffers that are these messages on the wire."""
+        if self._mini:
+            self._send_serial += len(bundle)
+            return bundle.mini
+        return [buffer for message in bundle for buffer in self._frame(message, 0)]
+
     def _frame(self, message: Marshalled, sub_list: int) -> list[Buffer]:
         self._send_serial += 1
         if self._mini:
-            header = _MINI_HEADER.pack(message.type, message.size)
-        else:
-            header = _FULL_HEADER.pack(self._send_serial, message.type, message.size, sub_list)
-        return [header, *message.buffers]
+            return _mini_framed(message)
+        return [_FULL_HEADER.pack(self._send_serial, message.type, message.size, sub_list), *message.buffers]
 
     def _cut_message(self) -> None:
         if len(self._received) < self._header.size:
@@ -158,6 +201,11 @@ class AckWindow:
         """Another message may be sent."""
         return self._window == 0 or self._unacknowledged <= 2 * self._window
 
+    @property
+    def room(self) -> int:
+        """How many messages may be sent."""
+        return sys.maxsize if self._window == 0 else max(0, 2 * self._window - self._unacknowledged + 1)
+
     def sent(self, count: int = 1) -> None:
         """Count messages that were sent."""
         self._unacknowledged += count
@@ -170,6 +218,28 @@ class AckWindow:
         """Take in an ACK."""
         if self._synced == self._generation:
             self._unacknowledged = max(0, self._unacknowledged - self._window)
+
+
+def joined(buffers: Iterable[Buffer]) -> Iterator[Buffer]:
+    """Yield buffers in order, those that are small joined."""
+    small: list[Buffer] = []
+    size = 0
+    for buffer in buffers:
+        length = memoryview(buffer).nbytes
+        if small and (size >= JOINED_SIZE or length >= JOINED_SIZE):
+            yield b"".join(small)
+            small, size = [], 0
+        if length >= JOINED_SIZE:
+            yield buffer
+        else:
+            small.append(buffer)
+            size += length
+    if small:
+        yield small[0] if len(small) == 1 else b"".join(small)
+
+
+def _mini_framed(message: Marshalled) -> list[Buffer]:
+    return [_MINI_HEADER.pack(message.type, message.size), *message.buffers]
 
 
 def _sub_message(message: Message) -> SubMessage:

@@ -163,7 +163,7 @@ def test_a_palette_is_sent_once_as_long_as_the_viewer_keeps_it(compression: Imag
     sizes = []
     for unique in (1, 1, 2, 1, *range(3, 140), 1, 2, 1):
         operation = operation_of(palette_image(unique))
-        messages = encoder.operation(Drawing(0, (PART,), operation), viewer)
+        messages = encoder.operation(Drawing(0, (PART,), operation), viewer).messages
         sizes.append(messages[-1].size)
         for message in messages:
             screen.handle(message_of(message))
@@ -175,8 +175,8 @@ def test_a_palette_is_sent_once_as_long_as_the_viewer_keeps_it(compression: Imag
 
 def test_an_operation_is_made_once_for_viewers_that_want_it_alike() -> None:
     encoder, drawing = Encoder(0), Drawing(0, (PART,), operation_of(palette_image(0)))
-    first = encoder.operation(drawing, viewer_of())
-    assert encoder.operation(drawing, viewer_of())[-1] is first[-1]
-    raw = encoder.operation(drawing, viewer_of(compression=ImageCompression.OFF))[-1]
+    first = encoder.operation(drawing, viewer_of()).messages
+    assert encoder.operation(drawing, viewer_of()).messages[-1] is first[-1]
+    raw = encoder.operation(drawing, viewer_of(compression=ImageCompression.OFF)).messages[-1]
     assert raw is not first[-1]
     assert first[-1].size < raw.size

@@ -17,6 +17,7 @@ from spicetrio.canvas.viewer import KEEPS_UP, Memory, Wishes
 from spicetrio.wire import display, draw
 from spicetrio.wire.buffer import Marshalled, Message, ReadBuffer
 from spicetrio.wire.enums import ImageCompression
+from spicetrio.wire.framing import Bundle
 from spicetrio.wire.geometry import Rect
 from tests.screen import Screen
 
@@ -665,3 +666,54 @@ def test_reading_returns_packed_rows_and_x_is_zero() -> None:
     scene = Scene(40, 30)
     scene.picture.draw_image(0, 0, pixel_buffer(b"\1\2\3\xff" * 1200, width=40, height=30))
     assert scene.picture.read(Rect(5, 5, 8, 7)) == b"\1\2\3\0" * 6
+
+
+def bundles_of(scene: Scene) -> dict[int, Bundle]:
+    """Give credit to all; return what each is sent."""
+    for number in scene.watchers:
+        scene.picture.credit(number)
+    return {batch.viewer: batch.messages for batch in scene.picture.batches()}
+
+
+def test_viewers_that_need_the_same_are_sent_the_very_same_messages() -> None:
+    scene = Scene(40, 30)
+    memory = Memory(400, 0)
+    for wishes in (WISHES[0], WISHES[0], WISHES[1]):
+        scene.attach(wishes, memory)
+    scene.settle()
+    scene.draw_image(1, 2, 9, 9, 5)
+    scene.copy_area(Rect(20, 10, 24, 14), 1, 2)
+    sent = bundles_of(scene)
+    assert sent[1] is sent[2]
+    assert sent[1] is not sent[3]
+    assert len(sent[3]) == 2
+    assert bundles_of(scene) == {}, "somebody still lacks something"
+
+
+def test_viewers_that_lack_something_else_are_sent_messages_of_their_own() -> None:
+    scene = Scene(40, 30)
+    for _ in range(2):
+        scene.attach(WISHES[0], Memory(400, 0))
+    scene.settle()
+    scene.fill(Rect(0, 0, 5, 5), 7)
+    scene.picture.credit(1)
+    assert len(list(scene.picture.batches())) == 1
+    scene.fill(Rect(5, 5, 9, 9), 8)
+    sent = bundles_of(scene)
+    assert (len(sent[1]), len(sent[2])) == (1, 2)
+
+
+def test_messages_that_rely_on_what_a_viewer_keeps_are_for_it_alone() -> None:
+    scene = Scene(40, 30)
+    memory = Memory(1 << 20, 0)
+    scene.attach(WISHES[0], memory)
+    for _ in range(3):
+        scene.draw_image(1, 1, 20, 20, 6)
+        scene.settle()
+        scene.fill(Rect(1, 1, 21, 21), 0)
+        scene.settle()
+    scene.attach(WISHES[0], memory)
+    scene.settle()
+    scene.draw_image(1, 1, 20, 20, 6)
+    sent = bundles_of(scene)
+    assert sent[2].size > sent[1].size, "the one that keeps the image was sent it again, or the other one was not"

@@ -22,6 +22,7 @@ from spicetrio.wire.buffer import Marshalled, ReadBuffer
 from spicetrio.wire.display import InvalList, InvalPalette, SurfaceCreate, SurfaceDestroy
 from spicetrio.wire.drawing import DisplayBase
 from spicetrio.wire.enums import BitmapFlags, BitmapFormat, ImageFlags, SurfaceFormat
+from spicetrio.wire.framing import Bundle
 from spicetrio.wire.geometry import Rect
 from spicetrio.wire.image import Bitmap, Image, Palette
 from spicetrio.wire.image import Surface as SurfaceImage
@@ -51,7 +52,7 @@ class Sent:
         self._of: dict[Writer, Counter[str]] = {}
         post = Writer.post_batch
 
-        def post_batch(writer: Writer, messages: Sequence[Marshalled]) -> None:
+        def post_batch(writer: Writer, messages: Bundle) -> None:
             self._of.setdefault(writer, Counter()).update(name for message in messages for name in _names(message))
             post(writer, messages)
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from spicetrio.server.link import Meter
-from spicetrio.server.writer import BATCH_SIZE, FEW_BYTES, SlowViewerError, Writer, open_writer
+from spicetrio.server.turns import Turns, TurnStream
+from spicetrio.server.writer import FEW_BYTES, SlowViewerError, Writer, open_writer
 from spicetrio.wire import base
 from spicetrio.wire.buffer import Marshalled, ReadBuffer, marshal
 from spicetrio.wire.enums import BaseMessage
-from spicetrio.wire.framing import Frame, Framing
+from spicetrio.wire.framing import JOINED_SIZE, Bundle, Frame, Framing
 
 from .rig import Pipe, read_to_end
 
@@ -106,16 +107,16 @@ async def test_a_batch_has_an_end() -> None:
         for _ in range(20):
             writer.post(BIG)
     assert len(frames(pipe.data)) == 20
-    assert max(pipe.sends) < BATCH_SIZE + 101_000
+    assert max(pipe.sends) < JOINED_SIZE + 101_000
     assert len(pipe.sends) == 7
 
 
 async def test_what_is_large_is_not_joined_with_what_is_small() -> None:
     pipe = Pipe()
-    large = bytes(BATCH_SIZE)
+    large = bytes(JOINED_SIZE)
     async with writing(pipe) as writer:
         writer.post(base.AckSync(1), Marshalled(1, (b"abc", large, b"d", b"e"), len(large) + 5))
-    assert pipe.sends == [10 + 6 + 3, BATCH_SIZE, 2]
+    assert pipe.sends == [10 + 6 + 3, JOINED_SIZE, 2]
     assert pipe.data[-5:] == bytes(3) + b"de"
 
 
@@ -441,11 +442,11 @@ async def test_there_is_one_credit_until_it_is_answered() -> None:
         writer.acknowledged()
         await wait_all_tasks_blocked()
         assert puller.credits == 1
-        writer.post_batch([marshal(base.AckSync(2)), marshal(base.AckSync(3))])
+        writer.post_batch(Bundle([marshal(base.AckSync(2)), marshal(base.AckSync(3))]))
         assert puller.credits == 1  # not before they were sent
         await wait_all_tasks_blocked()
         assert puller.credits == 2
-        writer.post_batch([])
+        writer.post_batch(Bundle([]))
         await wait_all_tasks_blocked()
         assert puller.credits == 3
     assert puller.credits == 3
@@ -474,11 +475,11 @@ async def test_the_socket_is_not_asked_again_after_a_few_bytes() -> None:
     async with writing(pipe, on_idle=puller.on_idle) as writer:
         await wait_all_tasks_blocked()
         pipe.read(9)
-        writer.post_batch([marshal(base.AckSync(1))])
+        writer.post_batch(Bundle([marshal(base.AckSync(1))]))
         await wait_all_tasks_blocked()
         assert puller.credits == 2
         pipe.read(FEW_BYTES)
-        writer.post_batch([marshal(base.Ping(2, 2, bytes(FEW_BYTES - 18)))])
+        writer.post_batch(Bundle([marshal(base.Ping(2, 2, bytes(FEW_BYTES - 18)))]))
         await wait_all_tasks_blocked()
         assert puller.credits == 2
         pipe.read(1)
@@ -493,7 +494,7 @@ async def test_no_credit_while_the_window_is_closed() -> None:
         writer.ack_synced(1)
         await wait_all_tasks_blocked()
         assert puller.credits == 1
-        writer.post_batch([marshal(base.Ack())] * 3)
+        writer.post_batch(Bundle([marshal(base.Ack())] * 3))
         await wait_all_tasks_blocked()
         assert puller.credits == 1
         writer.acknowledged()
@@ -524,7 +525,7 @@ async def test_a_batch_may_be_posted_in_answer_at_once() -> None:
 
     def on_idle() -> None:
         if left:
-            writer.post_batch([marshal(base.AckSync(left.pop(0)))])
+            writer.post_batch(Bundle([marshal(base.AckSync(left.pop(0)))]))
 
     async with writing(pipe, on_idle=on_idle) as writer:
         await wait_all_tasks_blocked()
@@ -538,3 +539,66 @@ async def test_no_credit_is_given_at_the_end() -> None:
         writer.finish(1)
         pipe.read(math.inf)
     assert puller.credits == 0
+
+
+@asynccontextmanager
+async def tcp(puller: Puller) -> AsyncIterator[tuple[Writer, trio.SocketStream]]:
+    """A writer on a real socket, waiting, and the stream of its peer."""
+    ours, theirs = (trio.SocketStream(trio.socket.from_stdlib_socket(sock)) for sock in socket.socketpair())
+    async with theirs, ours, writing(TurnStream(ours, Turns()), on_idle=puller.on_idle) as writer:
+        await wait_all_tasks_blocked()
+        yield writer, theirs
+
+
+async def test_few_bytes_are_sent_and_the_next_credit_is_given_at_once() -> None:
+    puller = Puller()
+    async with tcp(puller) as (writer, peer):
+        for number in range(10):
+            assert puller.credits == number + 1
+            writer.post_batch(Bundle([marshal(base.AckSync(number))]), at_once=True)
+        assert ids(await peer.receive_some()) == list(range(10))
+        writer.post(base.AckSync(98))
+        writer.post_batch(Bundle([marshal(base.AckSync(99))]), at_once=True)
+        assert puller.credits == 11, "it did not wait for what was posted before"
+        await wait_all_tasks_blocked()
+        assert ids(await peer.receive_some()) == [98, 99]
+
+
+async def test_what_the_socket_does_not_take_at_once_is_sent_later_and_in_order() -> None:
+    puller = Puller()
+    batch = Bundle([marshal(base.Ping(7, 0, bytes(FEW_BYTES - 100)))])
+    posted, received = 0, bytearray()
+    async with tcp(puller) as (writer, peer):
+        while puller.credits > posted:
+            writer.post_batch(batch, at_once=True)
+            posted += 1
+            await wait_all_tasks_blocked()
+        assert posted > 5, "the socket took nothing"
+        while len(received) < posted * (6 + batch.size):
+            received += await peer.receive_some()
+    framing = Framing(mini=True, limits=None)
+    framing.receive_data(received)
+    frames = [framing.next_message() for _ in range(posted + 1)]
+    assert [frame and len(memoryview(frame.body)) for frame in frames] == [batch.size] * posted + [None]
+
+
+async def test_that_the_peer_left_is_noticed_after_a_batch_sent_at_once() -> None:
+    with pytest.RaisesGroup(trio.BrokenResourceError, flatten_subgroups=True):
+        async with tcp(Puller()) as (writer, peer):
+            await peer.aclose()
+            writer.post_batch(Bundle([marshal(base.AckSync(1))]), at_once=True)
+            with trio.fail_after(5):
+                await trio.sleep_forever()
+
+
+async def test_a_batch_of_more_messages_than_the_window_takes_is_sent_in_parts() -> None:
+    pipe, puller = Pipe(), Puller()
+    async with writing(pipe, on_idle=puller.on_idle) as writer:
+        writer.start_acks(2)
+        writer.ack_synced(1)
+        await wait_all_tasks_blocked()
+        writer.post_batch(Bundle([marshal(base.AckSync(number)) for number in range(12)]))
+        for sent in (5, 7, 9, 11, 12):
+            await wait_all_tasks_blocked()
+            assert ids(pipe.data) == [1, *range(sent)]  # the first one is SET_ACK
+            writer.acknowledged()

@@ -8,7 +8,7 @@ from spicetrio.wire import base
 from spicetrio.wire.buffer import Marshalled, Message, ReadBuffer, marshal
 from spicetrio.wire.enums import BaseMessage
 from spicetrio.wire.errors import LocalProtocolError, RemoteProtocolError
-from spicetrio.wire.framing import AckWindow, Frame, Framing
+from spicetrio.wire.framing import JOINED_SIZE, AckWindow, Bundle, Frame, Framing, joined
 
 PING = base.Ping(3, 4, b"xy")
 PING_BODY = "03000000 0400000000000000 7879"
@@ -337,6 +337,18 @@ def test_41_messages_leave_without_an_ack_at_window_20() -> None:
     assert sent == 41
 
 
+def test_there_is_room_for_as_many_as_may_be_sent() -> None:
+    ack = AckWindow()
+    assert ack.room > 1 << 30
+    ack.start(20)
+    assert ack.room == 41
+    ack.sent(40)
+    assert ack.room == 1
+    ack.sent(5)
+    assert ack.room == 0
+    assert not ack.open
+
+
 def test_each_ack_makes_room_for_a_window() -> None:
     ack = AckWindow()
     ack.start(20)
@@ -404,3 +416,32 @@ def test_a_channel_without_acks_is_always_open() -> None:
     assert ack.open
     ack.acknowledged()
     assert ack.open
+
+
+@kinds
+def test_a_bundle_is_its_messages_one_after_the_other(mini: bool) -> None:
+    framing, other = Framing(mini=mini, limits=None), Framing(mini=mini, limits=None)
+    bundle = Bundle([marshal(PING), marshal(SYNC)])
+    for _ in range(2):
+        assert b"".join(framing.send_bundle(bundle)) == wire(other, PING, SYNC)
+        assert framing.send_serial == other.send_serial
+
+
+def test_the_bytes_of_a_bundle_are_made_once_for_all_with_mini_headers() -> None:
+    bundle = Bundle([marshal(PING), marshal(SYNC)])
+    (one,), (other,) = (Framing(mini=True, limits=None).send_bundle(bundle) for _ in range(2))
+    assert one is other
+
+
+def test_a_bundle_may_be_split() -> None:
+    first, others = Bundle([marshal(base.AckSync(number)) for number in range(5)]).split(2)
+    assert (len(first), len(others)) == (2, 3)
+    assert (first.size, others.size) == (8, 12)
+
+
+def test_small_buffers_are_joined_and_large_ones_are_not_copied() -> None:
+    large = bytes(JOINED_SIZE)
+    parts = list(joined([b"ab", b"c", large, b"d", bytes(JOINED_SIZE - 1), b"e", b"f"]))
+    assert parts == [b"abc", large, b"d" + bytes(JOINED_SIZE - 1), b"ef"]
+    assert parts[1] is large
+    assert list(joined([])) == []
