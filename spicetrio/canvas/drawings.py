@@ -106,7 +106,7 @@ class Drawings:
 
     def lacks(self, reader: Reader) -> bool:
         """Tell whether a viewer lacks anything."""
-        return bool(reader.backlog) or reader.position < self.count
+        return reader.position < self.count or bool(reader.backlog)
 
     def take_in(self, reader: Reader) -> Backlog:
         """Bring a viewer's backlog up to now, and return it."""

@@ -9,6 +9,9 @@ A channel whose next message depends on the moment (the picture, the cursor) doe
 one batch of messages, to be posted at once or later; until then the channel's state may change as it likes, and what
 is superseded is never encoded. The socket is asked first because of Trio's small TCP_NOTSENT_LOWAT: bytes that were
 written long before the peer can take them are old bytes.
+
+To wake a task costs more than to send a few bytes. So while the writer waits, a small batch is sent right where it is
+posted, by a system call that does not wait; what the socket does not take is left to the writer.
 """
 
 from __future__ import annotations
