@@ -99,12 +99,13 @@ class Lack:
         Args:
             scale: How many times `STRIP_PIXELS` a strip may have.
         """
+        if not self.dirty:
+            return None
         rect = self._next_in_sweep()
         if rect is None:
             self._sweep = self.dirty.copy()
             rect = self._next_in_sweep()
-            if rect is None:
-                return None
+            assert rect is not None
         strip = _strip_of(rect, scale)
         self._sweep.subtract(strip)
         self.dirty.subtract(strip)

@@ -192,10 +192,11 @@ class Picture:
             prepare: Called before one is made.
         """
         shared: dict[Hashable, Bundle] = {}
+        share = len(self._viewers) > 1
         for number, viewer in self._viewers.items():
             if not viewer.credit or not self._lacks(viewer):
                 continue
-            need = self._need(viewer)
+            need = self._need(viewer) if share else None
             if need is not None and (bundle := shared.get(need)):
                 self._drawings.skip(viewer.reader)
                 viewer.credit = False

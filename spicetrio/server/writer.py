@@ -171,6 +171,7 @@ class Writer:
         if not entry.asked:
             if self._unasked_bytes > self._queue_limit:
                 self._overflowed = True
+                self._parked = False
                 self._shield.cancel()
                 return
             self._unasked_bytes += entry.cost
@@ -226,7 +227,10 @@ class Writer:
                     return
             self._give_credit()
         self._parked = not self._wakeup.is_set()
-        await self._wakeup.wait()
+        try:
+            await self._wakeup.wait()
+        finally:
+            self._parked = False
 
     def _is_idle(self) -> bool:
         return self._on_idle is not None and not self._credit_given and not self._queue and self._ack.open
