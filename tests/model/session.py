@@ -20,6 +20,7 @@ from spicetrio.channels import display as display_channel
 from spicetrio.channels import inputs as inputs_channel
 from spicetrio.server import worker, writer
 from spicetrio.server.events import EventKind
+from spicetrio.wire import framing
 from tests.model import commands as c
 from tests.model.application import Application
 from tests.model.audience import Audience
@@ -36,7 +37,8 @@ LIMITS: Final[Sequence[tuple[Any, str, float]]] = (
     (region, "MAX_RECTS", 12), (region, "FEW_RECTS", 8), (region, "COARSE_RECTS", 4),
     (worker, "MAX_JOBS", 8), (worker, "MAX_BYTES", 65536), (worker, "PROMPT", 0.0002),
     (display_channel, "COPIED_BYTES", 4096), (cursor_channel, "CACHE_SIZE", 3),
-    (inputs_channel, "QUEUE_LENGTH", 8), (writer, "BATCH_SIZE", 4096),
+    (inputs_channel, "QUEUE_LENGTH", 8),
+    (writer, "JOINED_SIZE", 4096), (framing, "JOINED_SIZE", 4096),
 )  # fmt: skip
 
 
