@@ -24,12 +24,14 @@ from spicetrio.channels.inputs import (
     PointerPosition,
     WheelEvent,
 )
+from spicetrio.channels.streamdevice import serve_stream_device
+from spicetrio.channels.streamdisplay import StreamDisplay, StreamRequest
 from spicetrio.server.client import Client
 from spicetrio.server.events import ConnectionEvent, EventKind, EventReader, Traffic
 from spicetrio.server.settings import Settings, WanCompression, WhenFull
 from spicetrio.server.statistics import ConnectionStatistics, Statistics
 from spicetrio.server.tickets import Role, Ticket
-from spicetrio.wire.enums import ImageCompression, Locks, MouseMode
+from spicetrio.wire.enums import ImageCompression, Locks, MouseMode, VideoCodec
 from spicetrio.wire.errors import LinkError, LocalProtocolError, ProtocolError, RemoteProtocolError
 from spicetrio.wire.geometry import Rect
 
@@ -59,11 +61,15 @@ __all__ = [
     "Server",
     "Settings",
     "Statistics",
+    "StreamDisplay",
+    "StreamRequest",
     "SurfaceHandle",
     "Ticket",
     "Traffic",
+    "VideoCodec",
     "WanCompression",
     "WheelEvent",
     "WhenFull",
     "open_server",
+    "serve_stream_device",
 ]

@@ -12,6 +12,7 @@ import trio
 from spicetrio.channels.display import Display
 from spicetrio.channels.inputs import Inputs
 from spicetrio.channels.main import MainChannel
+from spicetrio.channels.streamdisplay import StreamDisplay
 from spicetrio.server.channel import Channel
 from spicetrio.server.listeners import listening
 from spicetrio.server.server import BaseServer
@@ -49,11 +50,20 @@ class Server(BaseServer):
         Raises:
             ValueError: The size is out of range, or there are 256 displays already.
         """
-        taken = {channel_id for kind, channel_id in self.channels if kind == ChannelType.DISPLAY}
-        free = next((channel_id for channel_id in range(256) if channel_id not in taken), None)
-        if free is None:
-            raise ValueError("there are 256 displays already")
-        display = Display(free, self.settings, width, height)
+        display = Display(self._free_display(), self.settings, width, height)
+        async with self.channel_opened(display), self.channel_opened(display.cursor):
+            yield display
+
+    @asynccontextmanager
+    async def open_stream_display(self) -> AsyncIterator[StreamDisplay]:
+        """Give viewers a display that shows encoded video, and a pointer on it, while the block runs.
+
+        Cancellation: ends the block. Viewers stay, without this display.
+
+        Raises:
+            ValueError: There are 256 displays already.
+        """
+        display = StreamDisplay(self._free_display(), self.settings)
         async with self.channel_opened(display), self.channel_opened(display.cursor):
             yield display
 
@@ -72,6 +82,13 @@ class Server(BaseServer):
         """
         async with self.channel_opened(Inputs(self.settings, absolute=absolute)) as inputs:
             yield inputs
+
+    def _free_display(self) -> int:
+        taken = {channel_id for kind, channel_id in self.channels if kind == ChannelType.DISPLAY}
+        free = next((channel_id for channel_id in range(256) if channel_id not in taken), None)
+        if free is None:
+            raise ValueError("there are 256 displays already")
+        return free
 
     def channels_changed(self, *, added: Channel[Any] | None = None) -> None:
         """Tell the viewers of a new channel, and of the mouse modes if those changed."""

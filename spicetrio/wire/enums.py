@@ -445,6 +445,20 @@ class VideoCodec(IntEnum):
     H265 = 5
 
 
+class StreamDeviceMessage(IntEnum):
+    """Messages between a streaming device of a guest and its host (spec SD-1)."""
+
+    CAPABILITIES = 1
+    FORMAT = 2
+    DATA = 3
+    START_STOP = 4
+    NOTIFY_ERROR = 5
+    CURSOR_SET = 6
+    CURSOR_MOVE = 7
+    DEVICE_DISPLAY_INFO = 8
+    QUALITY_INDICATOR = 9
+
+
 class ImageCompression(IntEnum):
     """How images are compressed (spec IC-1)."""
 
