@@ -8,12 +8,13 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from spicetrio.wire import base, cursor, display, draw, drawing, geometry, image, inputs, main, stream
+from spicetrio.wire import base, cursor, display, draw, drawing, geometry, image, inputs, main, stream, streamdevice
 from spicetrio.wire.buffer import PAYLOAD_SIZE, Message
 from spicetrio.wire.enums import (
     BitmapFlags,
     CompositeFlags,
     CursorFlags,
+    CursorType,
     LineFlags,
     MigrateFlags,
     PathFlags,
@@ -257,10 +258,34 @@ INPUTS: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
     inputs.MouseRelease: st.builds(inputs.MouseRelease, u8, u16),
 }
 
+
+@st.composite
+def device_cursors(draw: st.DrawFn) -> streamdevice.CursorSet:
+    kind = draw(st.sampled_from([CursorType.ALPHA, CursorType.COLOR24, CursorType.COLOR32]))
+    width, height = draw(st.integers(0, 17)), draw(st.integers(0, 5))
+    mask = 0 if kind is CursorType.ALPHA else (width + 7) // 8
+    size = ((3 if kind is CursorType.COLOR24 else 4) * width + mask) * height
+    rows = draw(st.binary(min_size=size, max_size=size))
+    return streamdevice.CursorSet(width, height, draw(u16), draw(u16), kind, rows)
+
+
+STREAM_DEVICE: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
+    streamdevice.Capabilities: st.builds(streamdevice.Capabilities, data),
+    streamdevice.Format: st.builds(streamdevice.Format, u32, u32, u8),
+    streamdevice.Data: st.builds(streamdevice.Data, data),
+    streamdevice.StartStop: st.builds(streamdevice.StartStop, tuples(u8)),
+    streamdevice.NotifyError: st.builds(streamdevice.NotifyError, u32, texts),
+    streamdevice.CursorSet: device_cursors(),
+    streamdevice.CursorMove: st.builds(streamdevice.CursorMove, i32, i32),
+    streamdevice.DeviceDisplayInfo: st.builds(streamdevice.DeviceDisplayInfo, u32, u32, texts),
+    streamdevice.QualityIndicator: st.builds(streamdevice.QualityIndicator, data),
+}
+
 MESSAGES: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
     **BASE,
     **MAIN,
     **DISPLAY,
     **CURSOR,
     **INPUTS,
+    **STREAM_DEVICE,
 }

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spicetrio.wire import base, cursor, display, enums, inputs, main
+from spicetrio.wire import base, cursor, display, enums, inputs, main, streamdevice
 from spicetrio.wire.buffer import Message, ReadBuffer, marshal
 from spicetrio.wire.errors import RemoteProtocolError
 
@@ -23,6 +23,7 @@ from . import (
     test_inputs,
     test_main,
     test_stream,
+    test_streamdevice,
 )
 from .vectors import check_bounded
 
@@ -36,6 +37,7 @@ CHANNELS: list[tuple[type[IntEnum], Mapping[int, type[Message]]]] = [
     (enums.CursorMessage, cursor.SERVER_MESSAGES),
     (enums.InputsMessage, inputs.SERVER_MESSAGES),
     (enums.InputsClientMessage, inputs.CLIENT_MESSAGES),
+    (enums.StreamDeviceMessage, streamdevice.MESSAGES),
 ]
 
 VECTOR_MODULES: list[ModuleType] = [
@@ -46,6 +48,7 @@ VECTOR_MODULES: list[ModuleType] = [
     test_inputs,
     test_main,
     test_stream,
+    test_streamdevice,
 ]
 
 each_message = pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def test_each_message_has_a_strategy() -> None:
 
 def test_each_message_has_a_vector() -> None:
     values = {type(vector.value) for module in VECTOR_MODULES for vector in module.VECTORS}
-    assert set(strategies.MESSAGES) - values == {base.Notify}
+    assert set(strategies.MESSAGES) - values == {base.Notify, streamdevice.NotifyError}  # those have vectors apart
 
 
 @each_message
