@@ -94,7 +94,8 @@ class _Device:
             case streamdevice.Format(width, height, codec):
                 display.set_format(VideoCodec(codec), width, height)
             case streamdevice.Data(data):
-                if display.format is not None:  # it may not have heard yet that nobody wants more
+                # As other hosts do: what comes before a format, or has nothing in it, is passed over.
+                if display.format is not None and memoryview(data).nbytes:
                     await display.write(data)
             case streamdevice.CursorSet():
                 image = _image(message)

@@ -165,6 +165,34 @@ class GtkClient:
             difference = (await self.picture(display=display)).difference(expected)
             raise AssertionError(f"{error}; {difference}") from error
 
+    async def wait_similar(
+        self,
+        expected: Picture,
+        *,
+        display: int = 0,
+        difference: float = 5,
+        timeout: float = REQUEST_TIMEOUT,  # noqa: ASYNC109
+    ) -> None:
+        """Wait until the client's picture is the expected one but for what a codec loses.
+
+        `difference` is what colors may differ by on average over all pixels, of 255.
+        """
+        seen = "no picture"
+        with trio.move_on_after(timeout):
+            while True:
+                await trio.sleep(0.05)
+                if not await self.request("has_picture", display=display):
+                    continue
+                picture = await self.picture(display=display)
+                if (picture.width, picture.height) != (expected.width, expected.height):
+                    seen = f"{picture.width}x{picture.height}"
+                    continue
+                found = np.abs(picture.array().astype(int) - expected.array()).mean()
+                if found <= difference:
+                    return
+                seen = f"a difference of {found:.1f}"
+        raise AssertionError(f"the picture never became the expected one: {seen}")
+
     async def wait_quiet(self, milliseconds: int = 300, *, display: int = 0) -> None:
         """Wait until nothing of the picture has changed for so long."""
         await self.request("wait_quiet", milliseconds=milliseconds, display=display)

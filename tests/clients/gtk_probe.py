@@ -248,6 +248,10 @@ class Probe:
         primary = self.display(request).primary()
         return {"width": width, "height": height, "stride": primary.stride, "format": primary.format}
 
+    def do_has_picture(self, request):
+        display = self.displays.get(request.get("display", 0))
+        return bool(display and display.picture())
+
     def do_wait_equal(self, request):
         expected = colours(Path(request["file"]).read_bytes())
         seen = -1
