@@ -210,10 +210,8 @@ class StreamDisplayChannelClient(ChannelClient["StreamDisplay"]):
             self._stream = now
 
     def _surface(self, area: Rect) -> Iterator[Message]:
-        flags = SurfaceFlags.PRIMARY
-        if DisplayCapability.MULTI_CODEC in self.capabilities:  # older viewers do not know the other flag (spec S-19)
-            flags |= SurfaceFlags.STREAMING_MODE
-        yield display.SurfaceCreate(PRIMARY, area.width, area.height, SurfaceFormat.XRGB32, flags)
+        # Not in STREAMING_MODE: viewers with windows then hand frames to a sink of their own, and without it show none.
+        yield display.SurfaceCreate(PRIMARY, area.width, area.height, SurfaceFormat.XRGB32, SurfaceFlags.PRIMARY)
         yield DrawFill(DisplayBase(PRIMARY, area), Solid(0))
         if DisplayCapability.MONITORS_CONFIG in self.capabilities:
             yield display.MonitorsConfig(1, (display.Head(0, PRIMARY, area.width, area.height, 0, 0),))

@@ -203,8 +203,8 @@ def _client_end(stage: Stage) -> Cancel | None:
     return partial(client.end, GOODBYE) if client else None
 
 
-def _channel_client(stage: Stage, kind: ChannelType) -> Cancel | None:
-    channel = stage.server._channels.get((kind, 0))
+def _channel_client(stage: Stage, kind: ChannelType, channel_id: int = 0) -> Cancel | None:
+    channel = stage.server._channels.get((kind, channel_id))
     clients = channel._clients.items() if channel else ()
     return next((scope.cancel for client, scope in clients if client.client not in stage.residents), None)
 
@@ -216,7 +216,7 @@ def _half_open(stage: Stage) -> Cancel | None:
 TARGETS: Final[dict[str, Callable[[Stage], Cancel | None]]] = {
     **{
         name: partial(_scope, name=name)
-        for name in ("server", "display", "inputs", "second", "application", "connection")
+        for name in ("server", "display", "inputs", "second", "application", "connection", "stream", "device")
     },
     "client": _client_scope,
     "client.end": _client_end,
@@ -225,6 +225,7 @@ TARGETS: Final[dict[str, Callable[[Stage], Cancel | None]]] = {
     "display client": partial(_channel_client, kind=ChannelType.DISPLAY),
     "cursor client": partial(_channel_client, kind=ChannelType.CURSOR),
     "inputs client": partial(_channel_client, kind=ChannelType.INPUTS),
+    "stream client": partial(_channel_client, kind=ChannelType.DISPLAY, channel_id=1),
 }
 """What can be cancelled: the server's block, a display's or the inputs' block, the application's task, the first viewer
 that came in the scenario and its connections, and what serves a connection before it has a viewer."""
@@ -241,6 +242,9 @@ ENDS: Final[dict[str, tuple[frozenset[ChannelType], frozenset[ChannelType]]]] = 
     "display client": (frozenset({ChannelType.DISPLAY}), frozenset()),
     "cursor client": (frozenset({ChannelType.CURSOR}), frozenset()),
     "inputs client": (frozenset({ChannelType.INPUTS}), frozenset()),
+    "stream": (DISPLAYS, frozenset()),
+    "stream client": (frozenset({ChannelType.DISPLAY}), frozenset()),
+    "device": (frozenset(), frozenset()),
     "second": (frozenset(), frozenset()),
     "application": (frozenset(), frozenset()),
 }

@@ -1,18 +1,23 @@
-"""Moving pictures, and encoders for them."""
+"""Pictures that are filmed: what there is to see, encoders, and an application that shows it encoded."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
 import av
 import numpy as np
+import trio
 from PIL import Image, ImageDraw
 
-from spicetrio import VideoCodec
+import spicetrio
+from spicetrio import StreamDisplay, VideoCodec
 
 from .gtk import Picture
+from .processes import missing
 
 ENCODERS = {
     VideoCodec.VP8: ("libvpx", {"deadline": "realtime", "cpu-used": "8"}),
@@ -47,6 +52,16 @@ class Scene:
         return Picture.of_image(self.image())
 
 
+@dataclass
+class Wall(Scene):
+    """Nothing but a color."""
+
+    color: tuple[int, int, int] = (20, 120, 200)
+
+    def image(self) -> Image.Image:
+        return Image.new("RGB", (self.width, self.height), self.color)
+
+
 class Encoder:
     """Makes frames of images of one size; after its first, which stands alone, none does if that can be helped."""
 
@@ -73,3 +88,32 @@ class Encoder:
         self._number += 1
         (packet,) = self._encoder.encode(frame)
         return bytes(packet)
+
+
+async def film(display: StreamDisplay, codec: VideoCodec, scene: Scene) -> None:
+    """Be an application that encodes what there is to see, for whoever looks."""
+    begun = None
+    while True:
+        request = await display.request.wait_value(lambda request: bool(request.codecs))
+        if codec not in request.codecs:
+            missing(
+                f"spice-gtk decodes no {codec.name} (Debian packages gstreamer1.0-plugins-good, gstreamer1.0-libav)"
+            )
+        wanted = (request, scene.width, scene.height)
+        if begun != wanted:
+            begun = wanted
+            display.set_format(codec, scene.width, scene.height)
+            encoder = Encoder(codec, scene.width, scene.height)
+        await display.write(encoder.encode(scene.image()))
+        await trio.sleep(1 / 30)
+
+
+@asynccontextmanager
+async def open_cinema() -> AsyncIterator[tuple[spicetrio.Server, StreamDisplay, trio.Nursery]]:
+    async with (
+        spicetrio.open_server(port=0, disable_ticketing=True) as server,
+        server.open_stream_display() as display,
+        trio.open_nursery() as nursery,
+    ):
+        yield server, display, nursery
+        nursery.cancel_scope.cancel()

@@ -10,46 +10,15 @@ from pathlib import Path
 import pytest
 import trio
 
-import spicetrio
 from spicetrio import RemoteProtocolError, StreamDisplay, VideoCodec, serve_stream_device
 from spicetrio.wire.enums import CursorType
 from spicetrio.wire.streamdevice import CursorMove, CursorSet, Data, Format, NotifyError, StartStop
 from tests.channels.guest import StreamGuest
 
-from .encoding import Encoder, Scene
+from .encoding import Encoder, Scene, film, open_cinema
 from .gtk import OpenGtk
-from .processes import missing
 
 SIZES = ((320, 240), (402, 300), (160, 128))
-
-
-async def film(display: StreamDisplay, codec: VideoCodec, scene: Scene) -> None:
-    """Be an application that encodes what there is to see, for whoever looks."""
-    begun = None
-    while True:
-        request = await display.request.wait_value(lambda request: bool(request.codecs))
-        if codec not in request.codecs:
-            missing(
-                f"spice-gtk decodes no {codec.name} (Debian packages gstreamer1.0-plugins-good, gstreamer1.0-libav)"
-            )
-        wanted = (request, scene.width, scene.height)
-        if begun != wanted:
-            begun = wanted
-            display.set_format(codec, scene.width, scene.height)
-            encoder = Encoder(codec, scene.width, scene.height)
-        await display.write(encoder.encode(scene.image()))
-        await trio.sleep(1 / 30)
-
-
-@asynccontextmanager
-async def open_cinema() -> AsyncIterator[tuple[spicetrio.Server, StreamDisplay, trio.Nursery]]:
-    async with (
-        spicetrio.open_server(port=0, disable_ticketing=True) as server,
-        server.open_stream_display() as display,
-        trio.open_nursery() as nursery,
-    ):
-        yield server, display, nursery
-        nursery.cancel_scope.cancel()
 
 
 def test_takes_differ_by_far_more_than_codecs_lose() -> None:

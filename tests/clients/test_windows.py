@@ -11,11 +11,14 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import trio
+from PIL import Image
 
 import spicetrio
+from spicetrio import VideoCodec
 
 from .command import open_command
 from .drawing import Drawing
+from .encoding import Wall, film, open_cinema
 from .gtk import OpenGtk, Picture
 from .processes import complaints, need, open_child, screenshot
 
@@ -105,6 +108,22 @@ async def test_the_window_follows_the_size_of_the_display(screen: dict[str, str]
                 await drawing.resize(*size)
                 await drawing.cover()
                 await wait_shown(screen, drawing.picture, tmp_path)
+
+
+async def test_the_window_shows_encoded_video(client: str, screen: dict[str, str], tmp_path: Path) -> None:
+    scene = Wall(*SIZE)
+    async with open_cinema() as (server, display, nursery):
+        nursery.start_soon(film, display, VideoCodec.H264, scene)
+        async with open_window(client, server.addresses[0], screen, tmp_path):
+            for scene.color in ((20, 120, 200), (200, 60, 100)):
+                with trio.fail_after(15):
+                    while _count(await screenshot(screen), scene.color) < 0.9 * SIZE[0] * SIZE[1]:  # noqa: ASYNC110
+                        await trio.sleep(0.1)
+
+
+def _count(screen: Image.Image, color: tuple[int, int, int]) -> int:
+    """How many pixels have a color, but for what a codec loses."""
+    return int((abs(np.asarray(screen).astype(int) - color) < 8).all(axis=2).sum())
 
 
 async def test_hands_on_the_window_are_felt(client: str, screen: dict[str, str], tmp_path: Path) -> None:
