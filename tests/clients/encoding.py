@@ -96,9 +96,7 @@ async def film(display: StreamDisplay, codec: VideoCodec, scene: Scene) -> None:
     while True:
         request = await display.request.wait_value(lambda request: bool(request.codecs))
         if codec not in request.codecs:
-            missing(
-                f"spice-gtk decodes no {codec.name} (Debian packages gstreamer1.0-plugins-good, gstreamer1.0-libav)"
-            )
+            missing(f"spice-gtk decodes no {codec.name} (Debian packages gstreamer1.0-plugins-*, gstreamer1.0-libav)")
         wanted = (request, scene.width, scene.height)
         if begun != wanted:
             begun = wanted

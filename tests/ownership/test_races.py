@@ -18,7 +18,7 @@ import trio
 from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 
 import spicetrio
-from spicetrio import EventKind, KeyEvent
+from spicetrio import EventKind, KeyEvent, VideoCodec
 from spicetrio.server import client, worker
 from spicetrio.server.writer import ENTRY_SIZE
 from spicetrio.wire import display, inputs, main
@@ -444,6 +444,26 @@ async def _next_image(channel: PeerChannel) -> Any:
     while type(message := await channel.receive()).__name__ != "DrawCopy":
         pass
     return message.src  # type: ignore[attr-defined]
+
+
+async def test_rc_15_a_stream_keeps_nothing_of_a_viewer_that_has_left() -> None:
+    async with open_rig(grace=0.2) as rig, rig.server.open_stream_display() as screen:
+        screen.set_format(VideoCodec.MJPEG, 32, 16)
+        async with open_viewer(rig.connect) as viewer:
+            channel, _ = await stuck_channel(rig, viewer, ChannelType.DISPLAY)
+            await channel.send(display.Init(1, 0, 1, 0))
+            await screen.request.wait_value(lambda request: bool(request.codecs))
+            for _ in range(2):
+                await screen.write(b"picture")
+            (served,) = screen.clients
+            assert served.waits_since is not None
+            gone = weakref.ref(served)
+            del served
+        await until(lambda: not screen._clients)
+        await wait_all_tasks_blocked()
+        gc.collect()
+        assert gone() is None
+        await screen.write(b"the next one")
 
 
 async def test_rc_16_a_viewer_that_leaves_is_not_counted_when_others_are_told() -> None:
