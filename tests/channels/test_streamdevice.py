@@ -12,6 +12,7 @@ import trio
 from trio.testing import memory_stream_pair
 
 from spicetrio import RemoteProtocolError, VideoCodec, serve_stream_device
+from spicetrio.channels import streamdisplay
 from spicetrio.wire import cursor, display, stream
 from spicetrio.wire.enums import ChannelType, CursorType
 from spicetrio.wire.geometry import Point16
@@ -117,7 +118,8 @@ async def test_what_comes_before_a_format_is_passed_over() -> None:
         assert await watcher.frame() == key("a")
 
 
-async def test_it_is_read_only_as_fast_as_viewers_take_its_frames() -> None:
+async def test_it_is_read_only_as_fast_as_viewers_take_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamdisplay, "PATIENCE", 60)
     async with open_machine(buffer=False) as machine, machine.watcher() as watcher:
         watcher.channel.acknowledge = False
         assert isinstance(await machine.guest.receive(), StartStop)

@@ -23,6 +23,12 @@ SETUP = ["SurfaceCreate", "DrawFill", "MonitorsConfig", "Mark", "StreamCreate", 
 AREA = Rect(0, 0, 64, 48)
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow this machine is, viewers are waited for, but where a test says so."""
+    monkeypatch.setattr(streamdisplay, "PATIENCE", 60)
+
+
 # What viewers are told.
 
 
