@@ -6,6 +6,7 @@ The device is read only as fast as the display takes its frames, so it can notic
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -87,6 +88,7 @@ class _Device:
                     await self._handle(message)
                 except ValueError as error:
                     raise RemoteProtocolError(f"got a wrong {type(message).__name__}: {error}") from error
+                await trio.lowlevel.checkpoint()  # however many came at once, others have their turn
 
     async def _handle(self, message: Message) -> None:
         display = self._display
@@ -100,10 +102,11 @@ class _Device:
             case streamdevice.CursorSet():
                 image = _image(message)
                 display.cursor.set(image, message.hot_x, message.hot_y, width=message.width, height=message.height)
+                display.cursor.show()
             case streamdevice.CursorMove(x, y):
                 display.cursor.move(x, y)
             case streamdevice.NotifyError(code, text):
-                logger.warning("the stream device of %r has failed, error %d: %s", display, code, text)
+                logger.warning("the stream device of %r has failed, error %d: %r", display, code, text)
             case streamdevice.DeviceDisplayInfo() | streamdevice.Capabilities():
                 logger.info("the stream device of %r says %r", display, message)
 
@@ -115,7 +118,7 @@ class _Device:
     async def _complain(self, fault: RemoteProtocolError) -> None:
         """Tell the device what it did wrong, unless it does not read."""
         if not self._sending:
-            with trio.move_on_after(self._display.settings.grace):
+            with trio.move_on_after(self._display.settings.grace), suppress(trio.BrokenResourceError):
                 await self._send(streamdevice.NotifyError(0, str(fault)[: streamdevice.MAX_TEXT // 4 - 1]))
 
 

@@ -27,7 +27,7 @@ from spicetrio.server.client import Client
 from spicetrio.server.link import Link
 from spicetrio.server.settings import Settings
 from spicetrio.wire import display, stream
-from spicetrio.wire.buffer import Marshalled, Message, marshal
+from spicetrio.wire.buffer import Message, marshal
 from spicetrio.wire.draw import DrawFill
 from spicetrio.wire.drawing import DisplayBase, Solid
 from spicetrio.wire.enums import (
@@ -40,6 +40,7 @@ from spicetrio.wire.enums import (
     VideoCodec,
 )
 from spicetrio.wire.errors import LocalProtocolError, RemoteProtocolError
+from spicetrio.wire.framing import Bundle
 from spicetrio.wire.geometry import Rect
 from spicetrio.wire.link import Capabilities
 from spicetrio.wire.streamdevice import MAX_FRAME
@@ -98,7 +99,7 @@ class _Format:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    message: Marshalled
+    bundle: Bundle
     alone: bool
 
 
@@ -161,14 +162,14 @@ class StreamDisplayChannelClient(ChannelClient["StreamDisplay"]):
             self.drop()
             self.waits_since, self.follows = since, True
         elif self._frames and (
-            len(self._frames) >= MAX_FRAMES or self._bytes + frame.message.size > self.settings.queue_limit
+            len(self._frames) >= MAX_FRAMES or self._bytes + frame.bundle.size > self.settings.queue_limit
         ):
             self.drop()
             return
         if self.waits_since is None:
             self.waits_since = trio.current_time()
         self._frames.append(frame)
-        self._bytes += frame.message.size
+        self._bytes += frame.bundle.size
 
     def drop(self) -> None:
         """Forget what waits; only a frame that stands alone is of use from now on."""
@@ -183,15 +184,15 @@ class StreamDisplayChannelClient(ChannelClient["StreamDisplay"]):
             self._credit = False
             self.writer.post_batch(messages)
 
-    def _lacking(self) -> list[Marshalled]:
-        messages = [marshal(message) for message in self._stream_changes()]
-        if self._frames:
-            frame = self._frames.popleft()
-            self._bytes -= frame.message.size
-            self.waits_since = trio.current_time() if self._frames else None
-            self.channel.taken()
-            messages.append(frame.message)
-        return messages
+    def _lacking(self) -> Bundle:
+        changes = [marshal(message) for message in self._stream_changes()]
+        if not self._frames:
+            return Bundle(changes)
+        frame = self._frames.popleft()
+        self._bytes -= frame.bundle.size
+        self.waits_since = trio.current_time() if self._frames else None
+        self.channel.taken()
+        return Bundle((*changes, *frame.bundle)) if changes else frame.bundle
 
     def _stream_changes(self) -> Iterator[Message]:
         """Yield the messages after which the viewer has the surface and the stream of the present format."""
@@ -275,6 +276,7 @@ class StreamDisplay(Channel[StreamDisplayChannelClient]):
         self.request: Final = AsyncValue(StreamRequest())
         """What the viewers ask for: whoever encodes begins anew when it changes, and stops while there is no codec."""
         self.format: _Format | None = None
+        """What the frames are; None while viewers are shown nothing."""
         self.last: _Frame | None = None
         """The last frame, if it stands alone: what a new viewer can begin with."""
         self._formats = 0
@@ -340,7 +342,7 @@ class StreamDisplay(Channel[StreamDisplayChannelClient]):
         """Show an encoded frame to all viewers.
 
         Waits until one of the viewers that get all frames has taken the one before: the fastest sets the pace, and one
-        that takes nothing for a second sets none.
+        that takes nothing for a second sets none. A frame that still waits when the format changes is not shown.
 
         Args:
             frame: One whole frame in the codec of the format, at most 32 MiB; it is copied. H264 and H265 with start
@@ -396,7 +398,7 @@ class StreamDisplay(Channel[StreamDisplayChannelClient]):
         message = stream.StreamData(shown.stream_id, int(now * 1000) & 0xFFFFFFFF, data)
         alone = self._first or stands_alone(shown.codec, data)
         self._first = False
-        frame = _Frame(marshal(message), alone)
+        frame = _Frame(Bundle((marshal(message),)), alone)
         self.last = frame if alone else None
         for client in self.clients:
             client.take(frame)

@@ -116,7 +116,13 @@ class Writer:
             at_once: They may be sent, and the next credit be given, before this returns.
         """
         self._credit_given = False
-        if at_once and self._parked and messages.size <= FEW_BYTES and not self._queue and len(messages) <= self._ack.room:
+        if (
+            at_once
+            and self._parked
+            and messages.size <= FEW_BYTES
+            and not self._queue
+            and len(messages) <= self._ack.room
+        ):
             self._send_now(messages)
             return
         if messages:

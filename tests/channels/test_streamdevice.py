@@ -139,8 +139,14 @@ async def test_its_pointer_is_the_displays() -> None:
             assert (shape.header.width, shape.header.height) == (2, 1)
             assert (shape.header.hot_x, shape.header.hot_y) == (1, 0)
             assert bytes(shape.data) == b"12345678"
-            while machine.display.cursor.state.position != Point16(-3, 9):
-                await trio.lowlevel.checkpoint()
+            await receive(channel, cursor.Move)
+            assert machine.display.cursor.state.position == Point16(-3, 9)
+            machine.display.cursor.hide()
+            await receive(channel, cursor.Hide)
+            await machine.guest.send(CursorSet(2, 1, 1, 0, CursorType.ALPHA, b"abcdefgh"))
+            await receive(channel, cursor.Set)
+            await receive(channel, cursor.Move)  # which shows it
+            assert machine.display.cursor.state.visible
 
 
 @pytest.mark.parametrize(
@@ -162,7 +168,7 @@ async def test_what_a_device_says_of_itself_changes_nothing(caplog: pytest.LogCa
         await machine.guest.send(*told, H264, Data(key("a")))
         assert await watcher.frame() == key("a")
     assert "pci/0000/02.0" in caplog.text
-    assert "error 3: no encoder" in caplog.text
+    assert "error 3: 'no encoder'" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -205,6 +211,14 @@ async def test_a_fault_is_told_to_the_device_and_ends_it_and_viewers_stay(data: 
 async def test_a_device_that_breaks_and_does_not_read_is_not_waited_for() -> None:
     async with open_machine(buffer=False) as machine, machine.watcher():
         await machine.guest.stream.send_all(b"\2" * 8)
+        await machine.ended.wait()
+        assert machine.fault is not None
+
+
+async def test_a_device_that_breaks_and_goes_at_once_has_broken_the_protocol_all_the_same() -> None:
+    async with open_machine(buffer=False) as machine:
+        await machine.guest.stream.send_all(b"\2" * 8)
+        await machine.guest.stream.aclose()
         await machine.ended.wait()
         assert machine.fault is not None
 
