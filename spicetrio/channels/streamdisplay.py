@@ -99,7 +99,7 @@ class _Format:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    bundle: Bundle
+    data: bytes
     alone: bool
 
 
@@ -162,14 +162,14 @@ class StreamDisplayChannelClient(ChannelClient["StreamDisplay"]):
             self.drop()
             self.waits_since, self.follows = since, True
         elif self._frames and (
-            len(self._frames) >= MAX_FRAMES or self._bytes + frame.bundle.size > self.settings.queue_limit
+            len(self._frames) >= MAX_FRAMES or self._bytes + len(frame.data) > self.settings.queue_limit
         ):
             self.drop()
             return
         if self.waits_since is None:
             self.waits_since = trio.current_time()
         self._frames.append(frame)
-        self._bytes += frame.bundle.size
+        self._bytes += len(frame.data)
 
     def drop(self) -> None:
         """Forget what waits; only a frame that stands alone is of use from now on."""
@@ -185,14 +185,16 @@ class StreamDisplayChannelClient(ChannelClient["StreamDisplay"]):
             self.writer.post_batch(messages)
 
     def _lacking(self) -> Bundle:
-        changes = [marshal(message) for message in self._stream_changes()]
-        if not self._frames:
-            return Bundle(changes)
-        frame = self._frames.popleft()
-        self._bytes -= frame.bundle.size
-        self.waits_since = trio.current_time() if self._frames else None
-        self.channel.taken()
-        return Bundle((*changes, *frame.bundle)) if changes else frame.bundle
+        messages: list[Message] = [*self._stream_changes()]
+        if self._frames and self._stream is not None:
+            frame = self._frames.popleft()
+            self._bytes -= len(frame.data)
+            now = trio.current_time()
+            self.waits_since = now if self._frames else None
+            self.channel.taken()
+            # The time at which it is sent: viewers may drop what is late, as one would be that has waited here.
+            messages.append(stream.StreamData(self._stream.stream_id, int(now * 1000) & 0xFFFFFFFF, frame.data))
+        return Bundle([marshal(message) for message in messages])
 
     def _stream_changes(self) -> Iterator[Message]:
         """Yield the messages after which the viewer has the surface and the stream of the present format."""
@@ -394,16 +396,13 @@ class StreamDisplay(Channel[StreamDisplayChannelClient]):
         self._room.unpark_all()
 
     def _show(self, shown: _Format, data: bytes) -> None:
-        now = trio.current_time()
-        message = stream.StreamData(shown.stream_id, int(now * 1000) & 0xFFFFFFFF, data)
-        alone = self._first or stands_alone(shown.codec, data)
+        frame = _Frame(data, alone=self._first or stands_alone(shown.codec, data))
         self._first = False
-        frame = _Frame(Bundle((marshal(message),)), alone)
-        self.last = frame if alone else None
+        self.last = frame if frame.alone else None
         for client in self.clients:
             client.take(frame)
             client.catch_up()
-        if now - self._asked >= RESTART_INTERVAL and any(client.starves for client in self.clients):
+        if trio.current_time() - self._asked >= RESTART_INTERVAL and any(client.starves for client in self.clients):
             self.ask(anew=True)
 
     def _busy_until(self) -> float:

@@ -216,8 +216,12 @@ async def test_a_newcomer_is_shown_the_last_frame_if_that_stands_alone() -> None
     async with open_cinema() as cinema:
         cinema.display.set_format(VideoCodec.H264, 64, 48)
         await cinema.write(key("a"), delta("b"), key("c"))
+        await trio.sleep(0.05)
+        before = int(trio.current_time() * 1000) & 0xFFFFFFFF
         async with cinema.watcher() as newcomer:
-            assert await newcomer.frame() == key("c")
+            message = await receive(newcomer.channel, stream.StreamData)
+            assert message.data == key("c")
+            assert message.multi_media_time >= before, "it would be late, and viewers drop what is late"
             await cinema.write(delta("d"))
             assert await newcomer.frame() == delta("d")
 

@@ -9,6 +9,7 @@ Every request has a deadline, and the client's process ends with the block.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -170,28 +171,25 @@ class GtkClient:
         expected: Picture,
         *,
         display: int = 0,
-        difference: float = 5,
+        loss: float = 5,
         timeout: float = REQUEST_TIMEOUT,  # noqa: ASYNC109
     ) -> None:
-        """Wait until the client's picture is the expected one but for what a codec loses.
-
-        `difference` is what colors may differ by on average over all pixels, of 255.
-        """
-        seen = "no picture"
+        """Wait until the client's picture is the expected one but for what a codec loses (see `difference`)."""
+        found = math.inf
         with trio.move_on_after(timeout):
-            while True:
+            while (found := await self.difference(expected, display=display)) > loss:  # noqa: ASYNC110
                 await trio.sleep(0.05)
-                if not await self.request("has_picture", display=display):
-                    continue
-                picture = await self.picture(display=display)
-                if (picture.width, picture.height) != (expected.width, expected.height):
-                    seen = f"{picture.width}x{picture.height}"
-                    continue
-                found = np.abs(picture.array().astype(int) - expected.array()).mean()
-                if found <= difference:
-                    return
-                seen = f"a difference of {found:.1f}"
-        raise AssertionError(f"the picture never became the expected one: {seen}")
+            return
+        raise AssertionError(f"the picture never became the expected one: a difference of {found:.1f}")
+
+    async def difference(self, expected: Picture, *, display: int = 0) -> float:
+        """How much colors differ on average over all pixels, of 255; infinite with another size, or no picture."""
+        if not await self.request("has_picture", display=display):
+            return math.inf
+        picture = await self.picture(display=display)
+        if (picture.width, picture.height) != (expected.width, expected.height):
+            return math.inf
+        return float(np.abs(picture.array().astype(int) - expected.array()).mean())
 
     async def wait_quiet(self, milliseconds: int = 300, *, display: int = 0) -> None:
         """Wait until nothing of the picture has changed for so long."""
