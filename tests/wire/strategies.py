@@ -8,12 +8,13 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from spicetrio.wire import base, cursor, display, draw, drawing, geometry, image, inputs, main, stream
+from spicetrio.wire import base, cursor, display, draw, drawing, geometry, image, inputs, main, port, smartcard, stream, vmc
 from spicetrio.wire.buffer import PAYLOAD_SIZE, Message
 from spicetrio.wire.enums import (
     BitmapFlags,
     CompositeFlags,
     CursorFlags,
+    DataCompression,
     LineFlags,
     MigrateFlags,
     PathFlags,
@@ -257,10 +258,30 @@ INPUTS: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
     inputs.MouseRelease: st.builds(inputs.MouseRelease, u8, u16),
 }
 
+compressed = {
+    kind: st.one_of(
+        st.builds(kind, st.just(DataCompression.NONE), st.none(), data),
+        st.builds(kind, st.just(DataCompression.LZ4), u32, data),
+    )
+    for kind in (vmc.CompressedData, vmc.ClientCompressedData)
+}
+
+DEVICES: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
+    vmc.Data: st.builds(vmc.Data, data),
+    vmc.ClientData: st.builds(vmc.ClientData, data),
+    **compressed,
+    port.Init: st.builds(port.Init, texts, st.booleans()),
+    port.Event: st.builds(port.Event, u8),
+    port.ClientEvent: st.builds(port.ClientEvent, u8),
+    smartcard.Data: st.builds(smartcard.Data, u32, u32, data),
+    smartcard.ClientData: st.builds(smartcard.ClientData, u32, u32, data),
+}
+
 MESSAGES: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
     **BASE,
     **MAIN,
     **DISPLAY,
     **CURSOR,
     **INPUTS,
+    **DEVICES,
 }
