@@ -262,10 +262,10 @@ class Device(Channel[VmcClient[Any]], trio.abc.Stream):
         Cancellation: no viewer is lost.
 
         Raises:
-            ClosedResourceError: The device's block was left.
+            ClosedResourceError: The device was closed.
         """
         await trio.lowlevel.checkpoint()
-        while self._holder is None or self._holder.stream is not None:
+        while self._closed or self._holder is None or self._holder.stream is not None:
             await self._wait_for_change()
         return self._holder.open()
 
@@ -280,6 +280,7 @@ class Device(Channel[VmcClient[Any]], trio.abc.Stream):
         """
         if self._reading is None:
             self._reading = await self._find_stream()
+            self._writing = self._writing or self._reading
         data = await self._reading.receive_some(max_bytes)
         if not data:
             self._reading = None
@@ -355,6 +356,7 @@ class Device(Channel[VmcClient[Any]], trio.abc.Stream):
     async def _find_writing(self) -> DeviceStream:
         if self._writing is None:
             self._writing = await self._find_stream()
+            self._reading = self._reading or self._writing
         return self._writing
 
     async def _find_stream(self) -> DeviceStream:

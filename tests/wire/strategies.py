@@ -8,7 +8,21 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from spicetrio.wire import base, cursor, display, draw, drawing, geometry, image, inputs, main, port, smartcard, stream, vmc
+from spicetrio.wire import (
+    base,
+    cursor,
+    display,
+    draw,
+    drawing,
+    geometry,
+    image,
+    inputs,
+    main,
+    port,
+    smartcard,
+    stream,
+    vmc,
+)
 from spicetrio.wire.buffer import PAYLOAD_SIZE, Message
 from spicetrio.wire.enums import (
     BitmapFlags,
