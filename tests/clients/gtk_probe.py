@@ -465,6 +465,8 @@ class Probe:
         elif name.startswith("main"):
             connect(channel, "main-mouse-update", self.on_mouse_update)
             return  # the session opens this one itself
+        elif name.startswith("usbredir"):
+            return  # and this one when it has a device to give
         channel.connect()
 
     def on_channel_destroy(self, _session, channel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import subprocess
 from pathlib import Path
@@ -12,7 +13,7 @@ import trio
 import spicetrio
 from spicetrio import VscType
 
-from .gtk import OpenGtk
+from .gtk import REQUEST_TIMEOUT, OpenGtk
 from .processes import need
 
 BREAK = 2
@@ -67,15 +68,20 @@ async def test_a_second_viewer_has_the_port_when_the_first_has_left(gtk: OpenGtk
             assert await second.port_data("port:0", 6) == b"second"
 
 
-async def http(folder: spicetrio.SharedFolder, request: bytes) -> bytes:
-    """The answer to a request on a connection of its own."""
-    stream = await folder.connect()
-    async with stream:
-        await stream.send_all(request.replace(b"\n", b"\r\n"))
-        answer = b""
-        async for data in stream:
-            answer += data
-    return answer
+async def http(folder: spicetrio.SharedFolder, request: bytes) -> tuple[bytes, bytes]:
+    """The status line and the body that answer a request on a connection of its own."""
+    with trio.fail_after(REQUEST_TIMEOUT):
+        async with await folder.connect() as stream:
+            await stream.send_all(request.replace(b"\n", b"\r\n"))
+            data = b""
+            while b"\r\n\r\n" not in data:
+                data += await stream.receive_some()
+            head, _, body = data.partition(b"\r\n\r\n")
+            size = re.search(rb"Content-Length: (\d+)", head)
+            assert size is not None, head
+            while len(body) < int(size[1]):
+                body += await stream.receive_some()
+            return head.split(b"\r\n")[0], body
 
 
 async def test_a_shared_folder_is_listed_read_and_written(gtk: OpenGtk, tmp_path: Path) -> None:
@@ -88,17 +94,16 @@ async def test_a_shared_folder_is_listed_read_and_written(gtk: OpenGtk, tmp_path
         gtk(server.addresses[0], channels=["webdav"], picture=False, devices={"shared-dir": str(tmp_path)}),
     ):
         await folder.shared.wait_value(True)
-        head = b" HTTP/1.1\nHost: localhost\nConnection: close\n"
-        listing = await http(folder, b"PROPFIND /" + head + b"Depth: 1\nContent-Length: 0\n\n")
-        assert listing.startswith(b"HTTP/1.1 207")
+        head = b" HTTP/1.1\nHost: localhost\n"
+        status, listing = await http(folder, b"PROPFIND /" + head + b"Depth: 1\nContent-Length: 0\n\n")
+        assert status == b"HTTP/1.1 207 Multi-Status"
         assert b"large.bin" in listing
         assert b"notes" in listing
         async with trio.open_nursery() as nursery:  # several at once, which share one port
 
             @nursery.start_soon
             async def read() -> None:
-                answer = await http(folder, b"GET /large.bin" + head + b"\n")
-                assert answer.partition(b"\r\n\r\n")[2] == large
+                assert (await http(folder, b"GET /large.bin" + head + b"\n"))[1] == large
 
             for number in range(5):
 
@@ -106,8 +111,8 @@ async def test_a_shared_folder_is_listed_read_and_written(gtk: OpenGtk, tmp_path
                 async def write(number: int = number) -> None:
                     body = b"note %d" % number
                     length = b"Content-Length: %d\n\n" % len(body)
-                    answer = await http(folder, b"PUT /notes/%d" % number + head + length + body)
-                    assert answer.startswith(b"HTTP/1.1 201")
+                    status, _ = await http(folder, b"PUT /notes/%d" % number + head + length + body)
+                    assert status == b"HTTP/1.1 201 Created"
 
         for number in range(5):
             assert (tmp_path / "notes" / str(number)).read_bytes() == b"note %d" % number
@@ -207,7 +212,7 @@ async def test_the_bytes_of_a_usb_drive_pass_untouched(gtk: OpenGtk, tmp_path: P
         server.open_usbredir() as device,
         gtk(server.addresses[0], channels=["usbredir"], picture=False, devices={"usbredir": True}) as viewer,
     ):
-        await viewer.wait_channels("usbredir:0")
+        await viewer.wait_event("channel-new", channel="usbredir:0")
         await viewer.share_cd(image)
         with trio.fail_after(20):
             guest = UsbGuest(device)
