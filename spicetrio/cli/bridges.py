@@ -81,8 +81,8 @@ async def serve_program(port: Port, command: tuple[str, ...]) -> NoReturn:
         async with await port.accept() as stream:
             try:
                 await _run_program(command, stream)
-            except SourceError as error:
-                logger.warning("port %s: %s", port.name, error)
+            except* SourceError as group:
+                logger.warning("port %s: %s", port.name, group.exceptions[0])
         await port.viewer.wait_value(lambda viewer, before=stream.viewer: viewer is not before)
 
 
