@@ -37,7 +37,7 @@ class Mux:
         self._stream = stream
         self._numbers = count(1)
         self._connections: dict[int, MuxStream] = {}
-        self._frames, self._waiting = trio.open_memory_channel[MuxFrame](0)
+        self._frames, self._waiting = trio.open_memory_channel[tuple[MuxStream, bytes]](0)
         self._nursery: trio.Nursery
 
     async def run(self) -> None:
@@ -53,7 +53,7 @@ class Mux:
         finally:
             self._waiting.close()
             for connection in tuple(self._connections.values()):
-                self._forget(connection)
+                self._end(connection)
 
     def connect(self) -> MuxStream:
         """Return a new connection.
@@ -67,7 +67,7 @@ class Mux:
         self._connections[connection.number] = connection
         return connection
 
-    async def send(self, frame: MuxFrame) -> None:
+    async def send(self, connection: MuxStream, data: bytes) -> None:
         """Send a frame when it is its turn: the connections take turns, a frame each.
 
         Cancellation: the frame was sent wholly, or not at all.
@@ -75,22 +75,19 @@ class Mux:
         Raises:
             BrokenResourceError: The viewer has left.
         """
-        await self._frames.send(frame)
+        await self._frames.send((connection, data))
 
     def close(self, connection: MuxStream) -> None:
         """Forget a connection, and tell the viewer, which is not waited for."""
-        if self._connections.get(connection.number) is connection:
-            self._forget(connection)
-            self._nursery.start_soon(self._send_end, connection.number)
+        if self._connections.pop(connection.number, None):
+            self._nursery.start_soon(self.send, connection, b"")
 
     async def _send(self) -> None:
         """Send frames; the only one who does, so none is cut. That the viewer has left is told by receiving."""
         with suppress(trio.BrokenResourceError):
-            async for frame in self._waiting:
-                await self._stream.send_all(frame.encode())
-
-    async def _send_end(self, number: int) -> None:
-        await self.send(MuxFrame(number, b""))
+            async for connection, data in self._waiting:
+                if not connection.over:  # the viewer would take it for a new one
+                    await self._stream.send_all(MuxFrame(connection.number, data).encode())
 
     async def _receive(self) -> None:
         decoder = MuxDecoder()
@@ -100,11 +97,12 @@ class Mux:
                 if connection is None:
                     continue  # it was closed here, and the viewer did not know yet
                 if not frame.data:
-                    self._forget(connection)
+                    self._end(connection)
                 elif not await connection.deliver(frame.data):
+                    connection.give_up()
                     self.close(connection)
 
-    def _forget(self, connection: MuxStream) -> None:
+    def _end(self, connection: MuxStream) -> None:
         del self._connections[connection.number]
         connection.end()
 
@@ -116,7 +114,10 @@ class MuxStream(trio.abc.Stream):
         self.number: Final = number
         """By which both ends know it."""
         self._mux = mux
+        self.over = False
+        """The viewer has closed it, or left."""
         self._inbox = Inbox(RECEIVE_LIMIT)
+        self._given_up = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Return bytes of the viewer as they come; none once it has closed the connection.
@@ -125,9 +126,13 @@ class MuxStream(trio.abc.Stream):
 
         Raises:
             ClosedResourceError: It was closed here.
+            BrokenResourceError: It was ended because what had come was not received for too long.
             BusyResourceError: Another task receives.
         """
-        return await self._inbox.receive_some(max_bytes)
+        data = await self._inbox.receive_some(max_bytes)
+        if not data and self._given_up:
+            raise trio.BrokenResourceError("the connection to the viewer's folder was not read for too long")
+        return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send bytes to the viewer, in turn with the other connections.
@@ -142,7 +147,7 @@ class MuxStream(trio.abc.Stream):
         await self.wait_send_all_might_not_block()
         for start in range(0, len(view), MAX_DATA):
             self._check_there()
-            await self._mux.send(MuxFrame(self.number, bytes(view[start : start + MAX_DATA])))
+            await self._mux.send(self, bytes(view[start : start + MAX_DATA]))
 
     async def wait_send_all_might_not_block(self) -> None:
         """Return at once: nobody knows before whose turn it is.
@@ -173,6 +178,12 @@ class MuxStream(trio.abc.Stream):
 
     def end(self) -> None:
         """Take in that nothing comes any more, and nothing can be sent."""
+        self.over = True
+        self._inbox.end()
+
+    def give_up(self) -> None:
+        """Take in that it was not read for too long."""
+        self._given_up = True
         self._inbox.end()
 
     def _check_there(self) -> None:

@@ -80,18 +80,19 @@ async def serve_program(port: Port, command: tuple[str, ...]) -> NoReturn:
     while True:
         async with await port.accept() as stream:
             try:
-                await _run_program(command, stream)
+                await _run_program(port, command, stream)
             except* SourceError as group:
                 logger.warning("port %s: %s", port.name, group.exceptions[0])
-        await port.viewer.wait_value(lambda viewer, before=stream.viewer: viewer is not before)
+        await _left(port, stream)
 
 
-async def _run_program(command: tuple[str, ...], stream: DeviceStream) -> None:
+async def _run_program(port: Port, command: tuple[str, ...], stream: DeviceStream) -> None:
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(_end_with_viewer, port, stream, nursery.cancel_scope)
         async with open_group(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdin is not None
             assert process.stdout is not None
-            nursery.start_soon(_feed, stream, process.stdin, nursery.cancel_scope)
+            nursery.start_soon(_feed, stream, process.stdin)
             drained = trio.Event()
             nursery.start_soon(_drain, process.stdout, stream, drained)
             await process.wait()
@@ -99,13 +100,12 @@ async def _run_program(command: tuple[str, ...], stream: DeviceStream) -> None:
         nursery.cancel_scope.cancel()
 
 
-async def _feed(stream: DeviceStream, stdin: trio.abc.SendStream, scope: trio.CancelScope) -> None:
-    """Pass on what the viewer sends, and cancel the scope when it has left."""
+async def _feed(stream: DeviceStream, stdin: trio.abc.SendStream) -> None:
+    """Pass on what the viewer sends."""
     async with stdin:
-        async for data in stream:
-            with suppress(trio.BrokenResourceError):  # the program takes no more
+        with suppress(trio.BrokenResourceError):  # the program takes no more
+            async for data in stream:
                 await stdin.send_all(data)
-    scope.cancel()
 
 
 async def _drain(stdout: trio.abc.ReceiveStream, stream: DeviceStream, drained: trio.Event) -> None:
@@ -128,6 +128,7 @@ async def serve_socket(port: Port, listener: trio.SocketListener) -> NoReturn:
             await port.accept() as stream,
             trio.open_nursery() as nursery,
         ):
+            nursery.start_soon(_end_with_viewer, port, stream, nursery.cancel_scope)
             for source, target in ((local, stream), (stream, local)):
                 nursery.start_soon(_copy, source, target, nursery.cancel_scope)
 
@@ -138,6 +139,17 @@ async def _copy(source: trio.abc.Stream, target: trio.abc.Stream, scope: trio.Ca
         async for data in source:
             await target.send_all(data)
     scope.cancel()
+
+
+async def _end_with_viewer(port: Port, stream: DeviceStream, scope: trio.CancelScope) -> None:
+    """Cancel the scope when the viewer has left; who waits for something else than the viewer does not notice it."""
+    await _left(port, stream)
+    scope.cancel()
+
+
+async def _left(port: Port, stream: DeviceStream) -> None:
+    """Wait until the viewer of a stream has left."""
+    await port.viewer.wait_value(lambda viewer: viewer is not stream.viewer)
 
 
 async def serve_webdav_client(folder: SharedFolder, local: trio.SocketStream) -> None:

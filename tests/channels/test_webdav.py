@@ -108,6 +108,14 @@ async def test_an_end_of_the_viewer_is_an_end_here_behind_what_came_before() -> 
         assert (await share.next()).data == b"y"  # no second end was sent: it would open the connection again
 
 
+async def test_what_was_sent_before_an_end_still_arrives() -> None:
+    async with sharing() as share:
+        stream = await share.folder.connect()
+        await stream.send_all(b"bye")
+        await stream.aclose()
+        assert [(await share.next()).data for _ in range(2)] == [b"bye", b""]
+
+
 async def test_an_end_here_is_told_to_the_viewer_and_what_still_comes_is_dropped() -> None:
     async with sharing() as share:
         stream, other = await share.folder.connect(), await share.folder.connect()
@@ -157,7 +165,13 @@ async def test_one_that_is_not_read_holds_up_the_others_for_a_while_and_is_ended
 
             assert await other.receive_some() == b"at last"
         assert await share.next() == MuxFrame(numbers[0], b"")
-        assert len(stuck._inbox._data) <= RECEIVE_LIMIT + MAX_DATA  # type: ignore[attr-defined]
+        with pytest.raises(trio.BrokenResourceError):
+            await stuck.send_all(b"x")
+        size = 0
+        with pytest.raises(trio.BrokenResourceError):  # noqa: PT012
+            while data := await stuck.receive_some():
+                size += len(data)
+        assert RECEIVE_LIMIT <= size <= RECEIVE_LIMIT + MAX_DATA
         await answers(share.viewer)
 
 
