@@ -38,7 +38,7 @@ class Mux:
         self._numbers = count(1)
         self._connections: dict[int, MuxStream] = {}
         self._frames, self._waiting = trio.open_memory_channel[tuple[MuxStream, bytes]](0)
-        self._nursery: trio.Nursery
+        self._closed, self._closing = trio.open_memory_channel[MuxStream](MAX_CONNECTIONS)
 
     async def run(self) -> None:
         """Carry the connections until the viewer leaves; they end with it.
@@ -46,10 +46,11 @@ class Mux:
         Cancellation: ends the connections.
         """
         try:
-            async with trio.open_nursery() as self._nursery:
-                self._nursery.start_soon(self._send)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._send)
+                nursery.start_soon(self._send_ends)
                 await self._receive()
-                self._nursery.cancel_scope.cancel()
+                nursery.cancel_scope.cancel()
         finally:
             self._waiting.close()
             for connection in tuple(self._connections.values()):
@@ -78,9 +79,9 @@ class Mux:
         await self._frames.send((connection, data))
 
     def close(self, connection: MuxStream) -> None:
-        """Forget a connection, and tell the viewer, which is not waited for."""
-        if self._connections.pop(connection.number, None):
-            self._nursery.start_soon(self.send, connection, b"")
+        """Tell the viewer that a connection is closed, which is not waited for. It counts as one until then."""
+        if not connection.over:
+            self._closed.send_nowait(connection)
 
     async def _send(self) -> None:
         """Send frames; the only one who does, so none is cut. That the viewer has left is told by receiving."""
@@ -88,6 +89,11 @@ class Mux:
             async for connection, data in self._waiting:
                 if not connection.over:  # the viewer would take it for a new one
                     await self._stream.send_all(MuxFrame(connection.number, data).encode())
+
+    async def _send_ends(self) -> None:
+        async for connection in self._closing:
+            await self.send(connection, b"")
+            self._connections.pop(connection.number, None)
 
     async def _receive(self) -> None:
         decoder = MuxDecoder()
@@ -99,7 +105,6 @@ class Mux:
                 if not frame.data:
                     self._end(connection)
                 elif not await connection.deliver(frame.data):
-                    connection.give_up()
                     self.close(connection)
 
     def _end(self, connection: MuxStream) -> None:
@@ -163,27 +168,31 @@ class MuxStream(trio.abc.Stream):
 
     async def aclose(self) -> None:
         """Close the connection, both ways; the mux has no other end of one."""
-        self._inbox.close()
-        self._mux.close(self)
+        if not self._inbox.closed:
+            self._inbox.close()
+            if not self._given_up:
+                self._mux.close(self)
         await trio.lowlevel.checkpoint()
 
     async def deliver(self, data: bytes) -> bool:
-        """Leave bytes to be received; tell whether there was room for them, which is waited for, but not for ever.
+        """Leave bytes to be received; tell whether this is to go on.
+
+        That there is room for them is waited for, but not for ever.
 
         Cancellation: they are not left.
         """
+        if self._given_up:
+            return True
         with trio.move_on_after(STALL_SECONDS) as scope:
             await self._inbox.put(data)
-        return not scope.cancelled_caught
+        if scope.cancelled_caught:
+            self._given_up = True
+            self._inbox.end()
+        return not self._given_up
 
     def end(self) -> None:
         """Take in that nothing comes any more, and nothing can be sent."""
         self.over = True
-        self._inbox.end()
-
-    def give_up(self) -> None:
-        """Take in that it was not read for too long."""
-        self._given_up = True
         self._inbox.end()
 
     def _check_there(self) -> None:

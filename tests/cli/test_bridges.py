@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -44,6 +44,12 @@ async def at_port(stage: Stage) -> AsyncIterator[PeerChannel]:
         async with channel.stream:
             await receive(channel, port.Init)
             yield channel
+
+
+async def flood(channel: PeerChannel) -> None:
+    """Send more than anybody keeps, until the connection ends."""
+    with suppress(trio.BrokenResourceError):
+        await channel.send(*[vmc.ClientData(bytes(100_000))] * 100)
 
 
 async def wait_event(channel: PeerChannel, event: PortEvent) -> bytes:
@@ -96,7 +102,7 @@ async def test_a_program_that_does_not_read_holds_up_nobody_and_is_ended_all_the
         await wait_event(channel, PortEvent.OPENED)
         number = int(await collect(channel, 2))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(channel.send, *[vmc.ClientData(bytes(100_000))] * 100)
+            nursery.start_soon(flood, channel)
             async with stage.viewer():
                 pass
             nursery.cancel_scope.cancel()
@@ -154,6 +160,25 @@ async def test_a_connection_to_the_socket_waits_for_a_viewer_and_ends_with_it(tm
         async with at_port(stage) as channel:
             assert await collect(channel, 5) == b"early"
         assert await local.receive_some() == b""
+
+
+async def test_a_connection_that_is_not_read_ends_with_the_viewer_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "port"
+    async with (
+        offering(Devices((PortDevice(NAME, unix=str(path)),))) as (stage, _),
+        stage.viewer() as other,
+        await trio.open_unix_socket(path),
+        at_port(stage) as channel,
+        trio.open_nursery() as nursery,
+    ):
+        await wait_event(channel, PortEvent.OPENED)
+        nursery.start_soon(flood, channel)
+        later = await attach(other, ChannelType.PORT)
+        stage.server.clients.value[1].end()
+        async with later.stream, await trio.open_unix_socket(path) as local:
+            await local.send_all(b"next")
+            assert await collect(later, 4) == b"next"
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_socket_that_cannot_be_listened_on_is_said_in_a_line(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import trio
 import spicetrio
 from spicetrio import VscType
 
+from .command import open_command
 from .gtk import REQUEST_TIMEOUT, OpenGtk
 from .processes import need
 
@@ -228,3 +229,54 @@ async def test_the_bytes_of_a_usb_drive_pass_untouched(gtk: OpenGtk, tmp_path: P
             assert descriptor[:2] == bytes([18, DEVICE_DESCRIPTOR])
             assert struct.unpack_from("<HH", descriptor, 8) == (vendor, product)
             await viewer.wait_event("usb-connected")
+
+
+async def test_the_command_runs_a_program_and_bridges_a_socket(gtk: OpenGtk, tmp_path: Path) -> None:
+    path = tmp_path / "port"
+    async with (
+        open_command(
+            *("demo", "--port", "0", "--disable-ticketing"),
+            *("--port-device", f"name={SHELL},exec=sh -c 'while read line; do echo got $line; done'"),
+            *("--port-device", f"name=org.example.socket,unix={path}"),
+        ) as command,
+        gtk(command.address, channels=["port"], picture=False) as viewer,
+        await trio.open_unix_socket(path) as local,
+    ):
+        await viewer.wait_channels("port:0", "port:1")
+        for channel in ("port:0", "port:1"):
+            await viewer.wait_get(channel, "port-opened", True)
+        names = {await viewer.get(channel, "port-name"): channel for channel in ("port:0", "port:1")}
+        await viewer.port_write(names[SHELL], b"a line\n")
+        assert await viewer.port_data(names[SHELL], 11) == b"got a line\n"
+        await viewer.port_write(names["org.example.socket"], b"to the socket")
+        assert await local.receive_some() == b"to the socket"
+        await local.send_all(b"from the socket")
+        assert await viewer.port_data(names["org.example.socket"], 15) == b"from the socket"
+
+
+async def test_the_command_offers_the_shared_folder_to_webdav_clients(gtk: OpenGtk, tmp_path: Path) -> None:
+    need("curl", "curl")
+    need("cadaver", "cadaver")
+    (tmp_path / "readme.txt").write_bytes(b"from the viewer\n")
+    async with (
+        open_command("demo", "--port", "0", "--disable-ticketing", "--share-dir", "--webdav-port", "0") as command,
+        gtk(command.address, channels=["webdav"], picture=False, devices={"shared-dir": str(tmp_path)}) as viewer,
+    ):
+        await viewer.wait_channels("webdav:0")
+        await viewer.wait_get("webdav:0", "port-opened", True)
+        found = re.search(rb"shared folder: dav(://127\.0\.0\.1:\d+/)", bytes(command.errors))
+        assert found is not None
+        url = "http" + found[1].decode()
+        listing = await run("curl", "-sS", "-X", "PROPFIND", "-H", "Depth: 1", url)
+        assert b"readme.txt" in listing
+        assert await run("curl", "-sS", url + "readme.txt") == b"from the viewer\n"
+        # Without the header that curl adds by itself: with it, the viewer's library writes an empty file.
+        await run("curl", "-sS", "-H", "Expect:", "-T", str(tmp_path / "readme.txt"), url + "copy.txt")
+        assert (tmp_path / "copy.txt").read_bytes() == b"from the viewer\n"
+        assert b"copy.txt" in await run("cadaver", url, stdin=b"ls\nquit\n")
+
+
+async def run(*command: str, stdin: bytes = b"") -> bytes:
+    """What a program says."""
+    with trio.fail_after(REQUEST_TIMEOUT):
+        return (await trio.run_process(command, stdin=stdin, capture_stdout=True)).stdout
