@@ -24,6 +24,7 @@ from spicetrio.wire import smartcard
 from spicetrio.wire.buffer import marshal
 from spicetrio.wire.enums import ChannelType, SmartcardClientMessage, VscError, VscType
 from spicetrio.wire.errors import RemoteProtocolError
+from spicetrio.wire.framing import Bundle
 from spicetrio.wire.smartcard import UNDEFINED_READER
 
 MAX_READERS: Final = 10
@@ -86,7 +87,7 @@ class SmartcardClient(ChannelClient["Smartcard"]):
     def send(self, message: smartcard.Data) -> None:
         """Spend the credit on a message."""
         self.credit = False
-        self.writer.post_batch([marshal(message)])
+        self.writer.post_batch(Bundle((marshal(message),)))
 
     async def _data(self, message: smartcard.ClientData) -> None:
         await trio.lowlevel.checkpoint()

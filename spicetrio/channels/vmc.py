@@ -29,6 +29,7 @@ from spicetrio.wire import vmc
 from spicetrio.wire.buffer import Message, marshal
 from spicetrio.wire.enums import DataCompression, VmcCapability, VmcClientMessage
 from spicetrio.wire.errors import RemoteProtocolError
+from spicetrio.wire.framing import Bundle
 from spicetrio.wire.link import Capabilities
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class VmcClient(ChannelClient[DeviceT]):
     def send(self, data: bytes) -> None:
         """Spend the credit on at most `CHUNK_SIZE` bytes."""
         self.credit = False
-        self.writer.post_batch([marshal(self._message(data))])
+        self.writer.post_batch(Bundle((marshal(self._message(data)),)))
 
     def _message(self, data: bytes) -> Message:
         if self._compresses and len(data) > COMPRESSED_FROM:
