@@ -72,12 +72,12 @@ class VmcClient(ChannelClient[DeviceT]):
         if self.client.role is not Role.CONTROL:
             yield
             return
-        try:
-            with self.channel.standing_in_line(self):
+        with self.channel.standing_in_line(self):
+            try:
                 yield
-        finally:
-            self.inbox.end()
-            self.news.unpark_all()
+            finally:
+                self.inbox.end()
+                self.news.unpark_all()
 
     def begin(self) -> None:
         """Take in that it is this viewer's turn."""
@@ -382,8 +382,9 @@ def decompress(message: vmc.ClientCompressedData) -> Buffer:
     if size is None:
         return message.data
     packed = memoryview(message.data)
-    if size > min(MAX_MESSAGE, LZ4_EXPANSION * packed.nbytes):
-        raise RemoteProtocolError(f"got {packed.nbytes} bytes said to be {size}, expected at most {MAX_MESSAGE}")
+    most = min(MAX_MESSAGE, LZ4_EXPANSION * packed.nbytes)
+    if size > most:
+        raise RemoteProtocolError(f"got {packed.nbytes} bytes said to be {size}, expected at most {most}")
     try:
         data: bytes = lz4.block.decompress(packed, uncompressed_size=size)
     except lz4.block.LZ4BlockError as error:
