@@ -24,23 +24,30 @@ from spicetrio.channels.inputs import (
     PointerPosition,
     WheelEvent,
 )
+from spicetrio.channels.port import Port
+from spicetrio.channels.smartcard import CardMessage, Smartcard
 from spicetrio.channels.streamdevice import serve_stream_device
 from spicetrio.channels.streamdisplay import StreamDisplay, StreamRequest
+from spicetrio.channels.usbredir import UsbRedir
+from spicetrio.channels.vmc import DeviceStream
+from spicetrio.channels.webdav import SharedFolder
 from spicetrio.server.client import Client
 from spicetrio.server.events import ConnectionEvent, EventKind, EventReader, Traffic
 from spicetrio.server.settings import Settings, WanCompression, WhenFull
 from spicetrio.server.statistics import ConnectionStatistics, Statistics
 from spicetrio.server.tickets import Role, Ticket
-from spicetrio.wire.enums import ImageCompression, Locks, MouseMode, VideoCodec
+from spicetrio.wire.enums import ImageCompression, Locks, MouseMode, VideoCodec, VscType
 from spicetrio.wire.errors import LinkError, LocalProtocolError, ProtocolError, RemoteProtocolError
 from spicetrio.wire.geometry import Rect
 
 __all__ = [
     "ButtonEvent",
+    "CardMessage",
     "Client",
     "ConnectionEvent",
     "ConnectionStatistics",
     "Cursor",
+    "DeviceStream",
     "Display",
     "EventKind",
     "EventReader",
@@ -54,12 +61,15 @@ __all__ = [
     "MouseMode",
     "PointerMotion",
     "PointerPosition",
+    "Port",
     "ProtocolError",
     "Rect",
     "RemoteProtocolError",
     "Role",
     "Server",
     "Settings",
+    "SharedFolder",
+    "Smartcard",
     "Statistics",
     "StreamDisplay",
     "StreamRequest",
@@ -67,6 +77,8 @@ __all__ = [
     "Ticket",
     "Traffic",
     "VideoCodec",
+    "UsbRedir",
+    "VscType",
     "WanCompression",
     "WheelEvent",
     "WhenFull",

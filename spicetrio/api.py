@@ -12,7 +12,11 @@ import trio
 from spicetrio.channels.display import Display
 from spicetrio.channels.inputs import Inputs
 from spicetrio.channels.main import MainChannel
+from spicetrio.channels.port import Port, WebdavPort
+from spicetrio.channels.smartcard import Smartcard
 from spicetrio.channels.streamdisplay import StreamDisplay
+from spicetrio.channels.usbredir import UsbRedir
+from spicetrio.channels.webdav import SharedFolder
 from spicetrio.server.channel import Channel
 from spicetrio.server.listeners import listening
 from spicetrio.server.server import BaseServer
@@ -50,7 +54,7 @@ class Server(BaseServer):
         Raises:
             ValueError: The size is out of range, or there are 256 displays already.
         """
-        display = Display(self._free_display(), self.settings, width, height)
+        display = Display(self._free_id(ChannelType.DISPLAY), self.settings, width, height)
         async with self.channel_opened(display), self.channel_opened(display.cursor):
             yield display
 
@@ -63,7 +67,7 @@ class Server(BaseServer):
         Raises:
             ValueError: There are 256 displays already.
         """
-        display = StreamDisplay(self._free_display(), self.settings)
+        display = StreamDisplay(self._free_id(ChannelType.DISPLAY), self.settings)
         async with self.channel_opened(display), self.channel_opened(display.cursor):
             yield display
 
@@ -83,12 +87,64 @@ class Server(BaseServer):
         async with self.channel_opened(Inputs(self.settings, absolute=absolute)) as inputs:
             yield inputs
 
-    def _free_display(self) -> int:
-        taken = {channel_id for kind, channel_id in self.channels if kind == ChannelType.DISPLAY}
-        free = next((channel_id for channel_id in range(256) if channel_id not in taken), None)
-        if free is None:
-            raise ValueError("there are 256 displays already")
-        return free
+    @asynccontextmanager
+    async def open_port(self, name: str) -> AsyncIterator[Port]:
+        """Give viewers a named port while the block runs: a stream of bytes, with one viewer at a time.
+
+        Args:
+            name: Tells viewers what it is for, like a domain name the other way round: `org.example.shell`. With
+                `org.spice-space.webdav.0` it carries what spice-webdavd speaks; see `open_webdav` for what is in it.
+
+        Cancellation: ends the block. Viewers stay, without this port.
+
+        Raises:
+            ValueError: The name is none, or there are 256 ports already.
+        """
+        kind = WebdavPort if name == WebdavPort.NAME else Port
+        async with self.channel_opened(kind(self._free_id(kind.TYPE), self.settings, name)) as port:
+            yield port
+
+    @asynccontextmanager
+    async def open_webdav(self) -> AsyncIterator[SharedFolder]:
+        """Take the folders that viewers share while the block runs, one viewer's at a time.
+
+        Cancellation: ends the block. Viewers stay, and share nothing.
+
+        Raises:
+            ValueError: There are 256 such channels already.
+        """
+        async with self.open_port(WebdavPort.NAME) as port, trio.open_nursery() as nursery:
+            folder = SharedFolder(port)
+            nursery.start_soon(folder.run)
+            yield folder
+            nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def open_usbredir(self) -> AsyncIterator[UsbRedir]:
+        """Take a USB device of a viewer while the block runs: a stream of the usbredir protocol.
+
+        A viewer can bring as many devices at once as there are such blocks.
+
+        Cancellation: ends the block. Viewers stay, and have their devices back.
+
+        Raises:
+            ValueError: There are 256 such channels already.
+        """
+        usbredir = UsbRedir(self._free_id(ChannelType.USBREDIR), self.settings)
+        async with self.channel_opened(usbredir):
+            yield usbredir
+
+    @asynccontextmanager
+    async def open_smartcard(self) -> AsyncIterator[Smartcard]:
+        """Take the card readers of all viewers while the block runs: `async for message in smartcard`.
+
+        Cancellation: ends the block. Viewers stay, and have their readers back.
+
+        Raises:
+            ValueError: There is a smartcard channel already.
+        """
+        async with self.channel_opened(Smartcard(self.settings)) as smartcard:
+            yield smartcard
 
     def channels_changed(self, *, added: Channel[Any] | None = None) -> None:
         """Tell the viewers of a new channel, and of the mouse modes if those changed."""
@@ -97,6 +153,14 @@ class Server(BaseServer):
         if self._offered_modes != self.mouse_modes:
             self._offered_modes = self.mouse_modes
             self._main.mouse_modes_changed()
+
+    def _free_id(self, kind: ChannelType) -> int:
+        """Return the lowest id that no channel of a type has (spec V-1)."""
+        taken = {channel_id for other, channel_id in self.channels if other == kind}
+        free = next((channel_id for channel_id in range(256) if channel_id not in taken), None)
+        if free is None:
+            raise ValueError(f"there are 256 {kind.name.lower()}s already")
+        return free
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:

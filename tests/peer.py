@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from spicetrio.wire import base, cursor, display, inputs, main, stream
+from spicetrio.wire import base, cursor, display, inputs, main, port, smartcard, stream, vmc
 from spicetrio.wire.buffer import Message, ReadBuffer
 from spicetrio.wire.enums import AuthMechanism, ChannelType, CommonCapability, DisplayCapability, MainCapability
 from spicetrio.wire.framing import Framing
@@ -33,6 +33,10 @@ SERVER_MESSAGES: dict[int, dict[int, type[Message]]] = {
     ChannelType.DISPLAY: {**base.SERVER_MESSAGES, **display.SERVER_MESSAGES},
     ChannelType.CURSOR: {**base.SERVER_MESSAGES, **cursor.SERVER_MESSAGES},
     ChannelType.INPUTS: {**base.SERVER_MESSAGES, **inputs.SERVER_MESSAGES},
+    ChannelType.SMARTCARD: {**base.SERVER_MESSAGES, **smartcard.SERVER_MESSAGES},
+    ChannelType.USBREDIR: {**base.SERVER_MESSAGES, **vmc.SERVER_MESSAGES},
+    ChannelType.PORT: {**base.SERVER_MESSAGES, **vmc.SERVER_MESSAGES, **port.SERVER_MESSAGES},
+    ChannelType.WEBDAV: {**base.SERVER_MESSAGES, **vmc.SERVER_MESSAGES, **port.SERVER_MESSAGES},
 }
 assert stream  # its messages are in display's table
 

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
 RANGES = {"L": 58, "F": 27, "S": 19, "M": 6, "D": 6, "C": 7, "I": 9, "G": 15, "IC": 32, "DT": 26, "X": 7, "SD": 9}
+RANGES |= {"SC": 5, "V": 9, "CD": 6}
 STATES = {"done", "partly", "not yet", "no need"}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from spicetrio import ImageCompression, Role, Settings, Ticket, WanCompression, WhenFull
+from spicetrio.cli.devices import LONGEST_PATH, Devices, add_device_options, read_device_options
 from spicetrio.cli.parser import Parser, count, port
 
 DEFAULT_ADDRESS: Final = "127.0.0.1"
@@ -21,8 +22,6 @@ COMPRESSIONS: Final = {mode.name.lower(): mode for mode in ImageCompression}
 
 _LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
 _MOST_READ: Final = 4096
-_LONGEST_PATH: Final = 107
-"""Bytes; the system takes no longer one for a socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,8 @@ class Serving:
     log_level: str
     secret: str | None = field(repr=False)
     """The ticket."""
+    devices: Devices = field(default_factory=Devices)
+    """What viewers get besides the display."""
 
 
 def add_serving_options(parser: Parser) -> None:
@@ -98,6 +99,7 @@ def add_serving_options(parser: Parser) -> None:
             default=WanCompression.AUTO.value,
             help=f"pack {subject} smaller, on slow connections or on all (default: %(default)s)",
         )
+    add_device_options(parser)
     what.add_argument(
         "--vv",
         type=Path,
@@ -117,8 +119,8 @@ def read_serving_options(arguments: argparse.Namespace, parser: Parser) -> Servi
     """Return what the arguments ask for; what makes no sense ends the program."""
     if arguments.unix is not None and arguments.port is None and arguments.addr:
         parser.error("--addr with --unix needs --port as well")
-    if arguments.unix is not None and not 0 < len(os.fsencode(arguments.unix)) <= _LONGEST_PATH:
-        parser.error(f"--unix needs a path of 1 to {_LONGEST_PATH} bytes")
+    if arguments.unix is not None and not 0 < len(os.fsencode(arguments.unix)) <= LONGEST_PATH:
+        parser.error(f"--unix needs a path of 1 to {LONGEST_PATH} bytes")
     if arguments.allow_anonymous and not arguments.disable_ticketing:
         parser.error("--allow-anonymous is for --disable-ticketing only")
     if arguments.password_file is not None and arguments.disable_ticketing:
@@ -165,8 +167,9 @@ def read_serving_options(arguments: argparse.Namespace, parser: Parser) -> Servi
         )
     except ValueError as error:
         parser.error(str(error))
+    devices = read_device_options(arguments, parser)
     made = ticket is not None and arguments.password_file is None
-    return Serving(settings, made, arguments.vv, arguments.log_level, ticket)
+    return Serving(settings, made, arguments.vv, arguments.log_level, ticket, devices)
 
 
 def make_ticket() -> str:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import trio
 
 from spicetrio import Server, open_server
+from spicetrio.cli.bridges import open_devices
 from spicetrio.cli.errors import CommandError
 from spicetrio.cli.options import Serving
 from spicetrio.cli.parser import FAILURE_STATUS
@@ -89,7 +90,7 @@ async def _serve(serving: Serving, source: Source) -> None:
 
 
 async def _serve_source(server: Server, serving: Serving, source: Source) -> None:
-    async with trio.open_nursery() as nursery:
+    async with open_devices(server, serving.devices) as folder, trio.open_nursery() as nursery:
 
         async def run_source(*, task_status: trio.TaskStatus[Any]) -> None:
             await source(server, task_status=task_status)
@@ -102,7 +103,7 @@ async def _serve_source(server: Server, serving: Serving, source: Source) -> Non
             if serving.vv is not None:
                 values = entries(target, title=serving.settings.name, ticket=serving.secret)
                 stack.enter_context(viewer_file(serving.vv, values))
-            _announce(server, serving, target)
+            _announce(server, serving, target, folder)
             await trio.sleep_forever()
 
 
@@ -119,10 +120,12 @@ async def _stop_by_signal(
     stop.cancel()
 
 
-def _announce(server: Server, serving: Serving, target: str) -> None:
+def _announce(server: Server, serving: Serving, target: str, folder: str | None) -> None:
     """Tell the person how to connect, and then whoever reads our output that we are ready."""
     if serving.ticket_made:
         print(f"ticket: {serving.secret}", file=sys.stderr)
+    if folder is not None:
+        print(f"shared folder: {folder}", file=sys.stderr)
     print(f"connect: remote-viewer {serving.vv or target}", file=sys.stderr, flush=True)
     try:
         for address in server.addresses:

@@ -37,13 +37,25 @@ def listening(settings: Settings) -> Iterator[list[trio.SocketListener]]:
                 listeners.append(listener)
             port = listeners[0].socket.getsockname()[1]  # one that was free on the first is meant for all
         if settings.unix is not None:
-            name = os.fspath(settings.unix)
-            listener = _unix_listener(name)
-            if not name.startswith("@"):
-                stack.callback(_remove_stale, str(Path(name).absolute()))  # another server may have taken it over
-            stack.callback(listener.socket.close)
-            listeners.append(listener)
+            listeners.append(stack.enter_context(unix_listening(os.fspath(settings.unix))))
         yield listeners
+
+
+@contextmanager
+def unix_listening(name: str) -> Iterator[trio.SocketListener]:
+    """Listen on a UNIX socket: a path for this user alone, or `@NAME` for everybody here. At the end nothing is left.
+
+    Raises:
+        OSError: The path is taken, or not allowed; the text names it.
+    """
+    listener = _unix_listener(name)
+    path = str(Path(name).absolute())
+    try:
+        yield listener
+    finally:
+        listener.socket.close()
+        if not name.startswith("@"):
+            _remove_stale(path)  # another server may have taken it over
 
 
 def address(listener: trio.SocketListener) -> str:

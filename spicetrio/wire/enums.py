@@ -80,6 +80,12 @@ class InputsCapability(IntEnum):
     KEY_SCANCODE = 0
 
 
+class VmcCapability(IntEnum):
+    """Capabilities of the channels that carry a device's bytes (spec 3.8)."""
+
+    DATA_COMPRESS_LZ4 = 0
+
+
 class AuthMechanism(IntEnum):
     """How a peer proves itself (spec L-6)."""
 
@@ -264,6 +270,83 @@ class Locks(IntFlag):
     SCROLL = 1
     NUM = 2
     CAPS = 4
+
+
+class VmcMessage(IntEnum):
+    """Messages of the channels that carry a device's bytes, server to client (spec 3.8)."""
+
+    DATA = 101
+    COMPRESSED_DATA = 102
+
+
+class VmcClientMessage(IntEnum):
+    """Messages of the channels that carry a device's bytes, client to server (spec 3.8)."""
+
+    DATA = 101
+    COMPRESSED_DATA = 102
+
+
+class DataCompression(IntEnum):
+    """How a device's bytes are compressed (spec 3.8)."""
+
+    NONE = 0
+    LZ4 = 1
+
+
+class PortMessage(IntEnum):
+    """Messages that ports have besides, server to client (spec 3.8)."""
+
+    INIT = 201
+    EVENT = 202
+
+
+class PortClientMessage(IntEnum):
+    """Messages that ports have besides, client to server (spec 3.8)."""
+
+    EVENT = 201
+
+
+class PortEvent(IntEnum):
+    """What happened at one end of a port (spec 3.8)."""
+
+    OPENED = 0
+    CLOSED = 1
+    BREAK = 2
+
+
+class SmartcardMessage(IntEnum):
+    """Messages of the smartcard channel, server to client (spec 3.7)."""
+
+    DATA = 101
+
+
+class SmartcardClientMessage(IntEnum):
+    """Messages of the smartcard channel, client to server (spec 3.7)."""
+
+    DATA = 101
+
+
+class VscType(IntEnum):
+    """What a message about card readers and cards says (spec 3.7)."""
+
+    INIT = 1
+    ERROR = 2
+    READER_ADD = 3
+    READER_REMOVE = 4
+    ATR = 5
+    CARD_REMOVE = 6
+    APDU = 7
+    FLUSH = 8
+    FLUSH_COMPLETE = 9
+
+
+class VscError(IntEnum):
+    """What a `VscType.ERROR` tells: how the message before it went (spec SC-2)."""
+
+    SUCCESS = 0
+    GENERAL = 1
+    CANNOT_ADD_MORE_READERS = 2
+    CARD_ALREADY_INSERTED = 3
 
 
 class ImageType(IntEnum):

@@ -226,9 +226,13 @@ TARGETS: Final[dict[str, Callable[[Stage], Cancel | None]]] = {
     "cursor client": partial(_channel_client, kind=ChannelType.CURSOR),
     "inputs client": partial(_channel_client, kind=ChannelType.INPUTS),
     "stream client": partial(_channel_client, kind=ChannelType.DISPLAY, channel_id=1),
+    "smartcard client": partial(_channel_client, kind=ChannelType.SMARTCARD),
+    "usbredir client": partial(_channel_client, kind=ChannelType.USBREDIR),
+    "port client": partial(_channel_client, kind=ChannelType.PORT),
+    "webdav client": partial(_channel_client, kind=ChannelType.WEBDAV),
 }
-"""What can be cancelled: the server's block, a display's or the inputs' block, the application's task, the first viewer
-that came in the scenario and its connections, and what serves a connection before it has a viewer."""
+"""What can be cancelled: the server's block, a display's, the inputs' or a device's block, the application's task, the
+first viewer that came in the scenario and its connections, and what serves a connection before it has a viewer."""
 
 ALL: Final = frozenset(ChannelType)
 DISPLAYS: Final = frozenset({ChannelType.DISPLAY, ChannelType.CURSOR})
@@ -244,6 +248,10 @@ ENDS: Final[dict[str, tuple[frozenset[ChannelType], frozenset[ChannelType]]]] = 
     "inputs client": (frozenset({ChannelType.INPUTS}), frozenset()),
     "stream": (DISPLAYS, frozenset()),
     "stream client": (frozenset({ChannelType.DISPLAY}), frozenset()),
+    "smartcard client": (frozenset({ChannelType.SMARTCARD}), frozenset()),
+    "usbredir client": (frozenset({ChannelType.USBREDIR}), frozenset()),
+    "port client": (frozenset({ChannelType.PORT}), frozenset()),
+    "webdav client": (frozenset({ChannelType.WEBDAV}), frozenset()),
     "device": (frozenset(), frozenset()),
     "second": (frozenset(), frozenset()),
     "application": (frozenset(), frozenset()),

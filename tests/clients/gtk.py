@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -247,6 +247,34 @@ class GtkClient:
         """Ask the server for one of its image compressions from here on."""
         await self.request("compression", compression=compression)
 
+    async def port_write(self, channel: str, data: bytes) -> None:
+        """Send bytes to a port ("port:0")."""
+        await self.request("port_write", channel=channel, data=data.hex())
+
+    async def port_event(self, channel: str, event: int) -> None:
+        """Send a port an event: 0 opened, 1 closed, 2 break."""
+        await self.request("port_event", channel=channel, event=event)
+
+    async def port_data(self, channel: str, size: int) -> bytes:
+        """Wait for the first bytes that came from a port since the client was started."""
+        data = b""
+        with trio.fail_after(REQUEST_TIMEOUT):
+            while len(data := self._port_data(channel)) < size:
+                await self._changed.wait()
+        return data
+
+    def _port_data(self, channel: str) -> bytes:
+        pieces = [e["data"] for e in self.events if e["event"] == "port-data" and e["channel"] == channel]
+        return bytes.fromhex("".join(pieces))
+
+    async def close_channel(self, channel: str) -> None:
+        """Close one channel, as a viewer does whose folder is shared no more."""
+        await self.request("close_channel", channel=channel)
+
+    async def share_cd(self, file: Path) -> None:
+        """Give the server a USB CD drive with the file in it; `usb-connected` comes when it has it."""
+        await self.request("share_cd", file=str(file))
+
     async def read_bytes(self) -> dict[str, int]:
         """How many bytes each channel has received."""
         return await self.request("read_bytes")
@@ -298,17 +326,20 @@ async def open_gtk(
     glz_window_size: int | None = None,
     picture: bool = True,
     read_only: bool = False,
+    devices: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[GtkClient]:
     """Start a client and connect it to `address` (spice://host:port or spice+unix:///path).
 
     `channels` names the kinds it may open ("display", "inputs", ...; by default all that are offered),
     `compression` is what it asks for before its first picture, `cache_size` and `glz_window_size` are
-    bytes that it keeps of images, by default those that it thinks fit. With `picture` the block is entered once
+    bytes that it keeps of images, by default those that it thinks fit. `devices` are the session's properties about
+    them: "usbredir", "smartcard", "shared-dir", "smartcard-db", "smartcard-certificates". With `picture` the block is
+    entered once
     there is one to show.
 
     When the block is left, the client library must not have complained of anything the server sent.
     """
-    fields: dict[str, Any] = {"read-only": read_only}
+    fields: dict[str, Any] = {"read-only": read_only, **(devices or {})}
     url = urlsplit(address)
     if url.scheme == "spice+unix":
         fields["unix-path"] = url.path

@@ -154,6 +154,8 @@ class Probe:
         self.channels = {}
         self.displays = {}
         self.waits = []
+        self.sending = []
+        self.usb = None
         self.buffer = b""
         GLib.unix_fd_add_full(0, 0, GLib.IOCondition.IN | GLib.IOCondition.HUP, self.on_input)
         GLib.timeout_add(5, self.check_waits)
@@ -204,8 +206,11 @@ class Probe:
             if request.get(name) is not None:
                 session.set_property(name, str(request[name]))
         session.set_property("enable-audio", request.get("audio", False))
-        session.set_property("enable-usbredir", False)
-        session.set_property("enable-smartcard", False)
+        for name in ("usbredir", "smartcard"):
+            session.set_property("enable-" + name, request.get(name, False))
+        for name in ("shared-dir", "share-dir-ro", "smartcard-db", "smartcard-certificates"):
+            if name in request:
+                session.set_property(name, request[name])
         session.set_property("read-only", request.get("read-only", False))
         for name in ("cache-size", "glz-window-size"):
             if name in request:
@@ -352,6 +357,29 @@ class Probe:
     def do_read_bytes(self, _request):
         return {name: channel.get_property("total-read-bytes") for name, channel in self.channels.items()}
 
+    def do_port_write(self, request):
+        # The library keeps a pointer to the bytes until they are sent, so they are kept here as well.
+        data = ctypes.create_string_buffer(bytes.fromhex(request["data"]))
+        self.sending.append(data)
+        channel = ctypes.c_void_p(hash(self.channel(request["channel"])))
+        LIBRARY.spice_port_channel_write_async(channel, data, ctypes.c_size_t(len(data) - 1), None, None, None)
+        return True
+
+    def do_port_event(self, request):
+        SpiceClientGLib.PortChannel.event(self.channel(request["channel"]), request["event"])
+        return True
+
+    def do_close_channel(self, request):
+        self.channel(request["channel"]).disconnect(SpiceClientGLib.ChannelEvent.CLOSED)
+        return True
+
+    def do_share_cd(self, request):
+        """Make a USB CD drive of a file, which needs no hardware, and give it to the server."""
+        self.usb = SpiceClientGLib.UsbDeviceManager.get(self.session)
+        GObject.GObject.connect(self.usb, "device-added", self.on_usb_device)
+        self.usb.create_shared_cd_device(request["file"])
+        return True
+
     # -- what the requests look at
 
     def names(self):
@@ -393,6 +421,22 @@ class Probe:
 
     # -- the client's events
 
+    def on_usb_device(self, manager, device):
+        emit(event="usb-device", description=device.get_description("%s %s"))
+
+        def done(_manager, result):
+            try:
+                manager.connect_device_finish(result)
+            except GLib.Error as error:
+                emit(event="usb-connected", message=error.message)
+            else:
+                emit(event="usb-connected")
+
+        manager.connect_device_async(device, None, done)
+
+    def on_port_data(self, _channel, data, size, name):
+        emit(event="port-data", channel=name, data=ctypes.string_at(data, size).hex())
+
     def on_channel_new(self, _session, channel):
         name = "{}:{}".format(
             SpiceClientGLib.Channel.type_to_string(channel.get_property("channel-type")),
@@ -419,9 +463,14 @@ class Probe:
             connect(channel, "cursor-reset", lambda _c: emit(event="cursor-reset"))
         elif name.startswith("inputs"):
             connect(channel, "inputs-modifiers", self.on_modifiers)
+        elif name.startswith("port"):
+            connect(channel, "port-data", self.on_port_data, name)
+            connect(channel, "port-event", lambda _c, what: emit(event="port-event", channel=name, what=what))
         elif name.startswith("main"):
             connect(channel, "main-mouse-update", self.on_mouse_update)
             return  # the session opens this one itself
+        elif name.startswith("usbredir"):
+            return  # and this one when it has a device to give
         channel.connect()
 
     def on_channel_destroy(self, _session, channel):

@@ -20,10 +20,9 @@ from spicetrio.server.client import Client
 from spicetrio.server.link import Link
 from spicetrio.server.security import TicketKey
 from spicetrio.server.settings import Settings
-from spicetrio.wire import base
 from spicetrio.wire.buffer import Message
 from spicetrio.wire.enums import ChannelType
-from tests import peer
+from spicetrio.wire.vmc import Data as Note
 from tests.peer import PeerChannel
 
 
@@ -41,12 +40,6 @@ class StockedKeys:
     async def take(self) -> TicketKey:
         await trio.lowlevel.checkpoint()
         return next(self._keys)
-
-
-class Note(base.Opaque):
-    """A message of the echo channel, in both directions."""
-
-    TYPE: ClassVar[int] = 101
 
 
 class EchoClient(ChannelClient["Echo"]):
@@ -90,10 +83,6 @@ class LooseEcho(Echo):
 
     TYPE = ChannelType.WEBDAV
     ESSENTIAL = False
-
-
-ECHO_MESSAGES: dict[int, type[Message]] = {**base.SERVER_MESSAGES, Note.TYPE: Note}
-peer.SERVER_MESSAGES[ChannelType.PORT] = peer.SERVER_MESSAGES[ChannelType.WEBDAV] = ECHO_MESSAGES
 
 
 @dataclass

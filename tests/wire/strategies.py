@@ -8,13 +8,14 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from spicetrio.wire import base, cursor, display, draw, drawing, geometry, image, inputs, main, stream, streamdevice
+from spicetrio.wire import base, cursor, display, draw, drawing, geometry, image, inputs, main, port, smartcard, stream, streamdevice, vmc
 from spicetrio.wire.buffer import PAYLOAD_SIZE, Message
 from spicetrio.wire.enums import (
     BitmapFlags,
     CompositeFlags,
     CursorFlags,
     CursorType,
+    DataCompression,
     LineFlags,
     MigrateFlags,
     PathFlags,
@@ -279,6 +280,22 @@ STREAM_DEVICE: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
     streamdevice.CursorMove: st.builds(streamdevice.CursorMove, i32, i32),
     streamdevice.DeviceDisplayInfo: st.builds(streamdevice.DeviceDisplayInfo, u32, u32, texts),
     streamdevice.QualityIndicator: st.builds(streamdevice.QualityIndicator, data),
+compressed = {
+    kind: st.one_of(
+        st.builds(kind, st.just(DataCompression.NONE), st.none(), data),
+        st.builds(kind, st.just(DataCompression.LZ4), u32, data),
+    )
+    for kind in (vmc.CompressedData, vmc.ClientCompressedData)
+}
+DEVICES: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
+    vmc.Data: st.builds(vmc.Data, data),
+    vmc.ClientData: st.builds(vmc.ClientData, data),
+    **compressed,
+    port.Init: st.builds(port.Init, texts, st.booleans()),
+    port.Event: st.builds(port.Event, u8),
+    port.ClientEvent: st.builds(port.ClientEvent, u8),
+    smartcard.Data: st.builds(smartcard.Data, u32, u32, data),
+    smartcard.ClientData: st.builds(smartcard.ClientData, u32, u32, data),
 }
 
 MESSAGES: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
@@ -288,4 +305,5 @@ MESSAGES: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
     **CURSOR,
     **INPUTS,
     **STREAM_DEVICE,
+    **DEVICES,
 }

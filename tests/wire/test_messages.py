@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spicetrio.wire import base, cursor, display, enums, inputs, main, streamdevice
+from spicetrio.wire import base, cursor, display, enums, inputs, main, port, smartcard, streamdevice, vmc
 from spicetrio.wire.buffer import Message, ReadBuffer, marshal
 from spicetrio.wire.errors import RemoteProtocolError
 
@@ -22,8 +22,11 @@ from . import (
     test_draw,
     test_inputs,
     test_main,
+    test_port,
+    test_smartcard,
     test_stream,
     test_streamdevice,
+    test_vmc,
 )
 from .vectors import check_bounded
 
@@ -38,6 +41,12 @@ CHANNELS: list[tuple[type[IntEnum], Mapping[int, type[Message]]]] = [
     (enums.InputsMessage, inputs.SERVER_MESSAGES),
     (enums.InputsClientMessage, inputs.CLIENT_MESSAGES),
     (enums.StreamDeviceMessage, streamdevice.MESSAGES),
+    (enums.VmcMessage, vmc.SERVER_MESSAGES),
+    (enums.VmcClientMessage, vmc.CLIENT_MESSAGES),
+    (enums.PortMessage, port.SERVER_MESSAGES),
+    (enums.PortClientMessage, port.CLIENT_MESSAGES),
+    (enums.SmartcardMessage, smartcard.SERVER_MESSAGES),
+    (enums.SmartcardClientMessage, smartcard.CLIENT_MESSAGES),
 ]
 
 VECTOR_MODULES: list[ModuleType] = [
@@ -47,8 +56,11 @@ VECTOR_MODULES: list[ModuleType] = [
     test_draw,
     test_inputs,
     test_main,
+    test_port,
+    test_smartcard,
     test_stream,
     test_streamdevice,
+    test_vmc,
 ]
 
 each_message = pytest.mark.parametrize(

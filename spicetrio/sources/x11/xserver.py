@@ -21,8 +21,8 @@ from typing import Final
 import trio
 
 from spicetrio.sources.errors import SourceError
+from spicetrio.sources.processes import open_group
 from spicetrio.sources.x11.connection import COOKIE_PROTOCOL
-from spicetrio.sources.x11.processes import open_group
 
 START_SECONDS: Final = 20.0
 """How long an Xvfb may take to be ready."""

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 import trio
 
+from spicetrio.sources import processes
 from spicetrio.sources.errors import SourceError
-from spicetrio.sources.x11 import connection, processes, serve_x11
+from spicetrio.sources.x11 import connection, serve_x11
 from spicetrio.sources.x11.xserver import authority_entry
 from tests.clients.processes import need, open_child
 from tests.sources.x11.conftest import attach
