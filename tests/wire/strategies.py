@@ -8,7 +8,22 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from spicetrio.wire import base, cursor, display, draw, drawing, geometry, image, inputs, main, port, smartcard, stream, streamdevice, vmc
+from spicetrio.wire import (
+    base,
+    cursor,
+    display,
+    draw,
+    drawing,
+    geometry,
+    image,
+    inputs,
+    main,
+    port,
+    smartcard,
+    stream,
+    streamdevice,
+    vmc,
+)
 from spicetrio.wire.buffer import PAYLOAD_SIZE, Message
 from spicetrio.wire.enums import (
     BitmapFlags,
@@ -280,6 +295,8 @@ STREAM_DEVICE: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
     streamdevice.CursorMove: st.builds(streamdevice.CursorMove, i32, i32),
     streamdevice.DeviceDisplayInfo: st.builds(streamdevice.DeviceDisplayInfo, u32, u32, texts),
     streamdevice.QualityIndicator: st.builds(streamdevice.QualityIndicator, data),
+}
+
 compressed = {
     kind: st.one_of(
         st.builds(kind, st.just(DataCompression.NONE), st.none(), data),
