@@ -24,6 +24,8 @@ from spicetrio.channels.inputs import (
     PointerPosition,
     WheelEvent,
 )
+from spicetrio.channels.playback import Playback
+from spicetrio.channels.record import Record, RecordedFrame, Recording
 from spicetrio.server.client import Client
 from spicetrio.server.events import ConnectionEvent, EventKind, EventReader, Traffic
 from spicetrio.server.settings import Settings, WanCompression, WhenFull
@@ -50,9 +52,13 @@ __all__ = [
     "LocalProtocolError",
     "Locks",
     "MouseMode",
+    "Playback",
     "PointerMotion",
     "PointerPosition",
     "ProtocolError",
+    "Record",
+    "RecordedFrame",
+    "Recording",
     "Rect",
     "RemoteProtocolError",
     "Role",

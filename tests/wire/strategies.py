@@ -8,7 +8,20 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from spicetrio.wire import base, cursor, display, draw, drawing, geometry, image, inputs, main, stream
+from spicetrio.wire import (
+    base,
+    cursor,
+    display,
+    draw,
+    drawing,
+    geometry,
+    image,
+    inputs,
+    main,
+    playback,
+    record,
+    stream,
+)
 from spicetrio.wire.buffer import PAYLOAD_SIZE, Message
 from spicetrio.wire.enums import (
     BitmapFlags,
@@ -257,10 +270,32 @@ INPUTS: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
     inputs.MouseRelease: st.builds(inputs.MouseRelease, u8, u16),
 }
 
+PLAYBACK: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
+    playback.Data: st.builds(playback.Data, u32, data),
+    playback.Mode: st.builds(playback.Mode, u32, u16),
+    playback.Start: st.builds(playback.Start, u32, u16, u32, u32),
+    playback.Stop: st.just(playback.Stop()),
+    playback.Volume: st.builds(playback.Volume, tuples(u16)),
+    playback.Mute: st.builds(playback.Mute, st.booleans()),
+    playback.Latency: st.builds(playback.Latency, u32),
+}
+
+RECORD: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
+    record.Start: st.builds(record.Start, u32, u16, u32),
+    record.Stop: st.just(record.Stop()),
+    record.Volume: st.builds(record.Volume, tuples(u16)),
+    record.Mute: st.builds(record.Mute, st.booleans()),
+    record.Data: st.builds(record.Data, u32, data),
+    record.Mode: st.builds(record.Mode, u32, u16),
+    record.StartMark: st.builds(record.StartMark, u32),
+}
+
 MESSAGES: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
     **BASE,
     **MAIN,
     **DISPLAY,
     **CURSOR,
     **INPUTS,
+    **PLAYBACK,
+    **RECORD,
 }

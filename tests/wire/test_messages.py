@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spicetrio.wire import base, cursor, display, enums, inputs, main
+from spicetrio.wire import base, cursor, display, enums, inputs, main, playback, record
 from spicetrio.wire.buffer import Message, ReadBuffer, marshal
 from spicetrio.wire.errors import RemoteProtocolError
 
@@ -22,6 +22,8 @@ from . import (
     test_draw,
     test_inputs,
     test_main,
+    test_playback,
+    test_record,
     test_stream,
 )
 from .vectors import check_bounded
@@ -36,6 +38,9 @@ CHANNELS: list[tuple[type[IntEnum], Mapping[int, type[Message]]]] = [
     (enums.CursorMessage, cursor.SERVER_MESSAGES),
     (enums.InputsMessage, inputs.SERVER_MESSAGES),
     (enums.InputsClientMessage, inputs.CLIENT_MESSAGES),
+    (enums.PlaybackMessage, playback.SERVER_MESSAGES),
+    (enums.RecordMessage, record.SERVER_MESSAGES),
+    (enums.RecordClientMessage, record.CLIENT_MESSAGES),
 ]
 
 VECTOR_MODULES: list[ModuleType] = [
@@ -45,6 +50,8 @@ VECTOR_MODULES: list[ModuleType] = [
     test_draw,
     test_inputs,
     test_main,
+    test_playback,
+    test_record,
     test_stream,
 ]
 
