@@ -28,8 +28,6 @@ from tests.peer import PeerChannel, Viewer, open_viewer
 from tests.server.rig import Gate, Rig, open_rig
 from tests.tone import measure, sine
 
-pytestmark = pytest.mark.usefixtures("autojump_clock")
-
 RAW_ONLY = Capabilities({PlaybackCapability.VOLUME})
 FRAME = 1920
 """Bytes of 10 ms."""
@@ -121,7 +119,7 @@ async def open_ear(*, capabilities: Capabilities | None = None, **changes: Any) 
 
 
 @pytest.mark.parametrize("compression", [False, True])
-async def test_a_sine_is_heard(compression: bool) -> None:
+async def test_a_sine_is_heard(compression: bool, autojump_clock: MockClock) -> None:
     async with open_ear(playback_compression=compression) as (hall, ear):
         await hall.write(sine(440, 1.0))
         assert measure(ear.heard).resembles(440)
@@ -133,7 +131,7 @@ async def test_a_sine_is_heard(compression: bool) -> None:
 
 
 @pytest.mark.parametrize("rate", [8000, 44100, 192_000])
-async def test_other_rates_are_told_and_heard(rate: int) -> None:
+async def test_other_rates_are_told_and_heard(rate: int, autojump_clock: MockClock) -> None:
     async with open_ear(rate=rate) as (hall, ear):
         await hall.write(sine(440, 1.0, rate=rate))
         (start,) = ear.of(playback.Start)
@@ -143,7 +141,7 @@ async def test_other_rates_are_told_and_heard(rate: int) -> None:
 
 
 @pytest.mark.parametrize("rate", [0, 7999, 192_001])
-async def test_a_rate_out_of_range_is_refused(rate: int) -> None:
+async def test_a_rate_out_of_range_is_refused(rate: int, autojump_clock: MockClock) -> None:
     async with open_rig() as rig:
         with pytest.raises(ValueError, match=f"rate is {rate}, expected 8000 to 192000"):
             async with rig.server.open_playback(rate=rate):
@@ -151,14 +149,14 @@ async def test_a_rate_out_of_range_is_refused(rate: int) -> None:
 
 
 @pytest.mark.parametrize(("rate", "packed"), [(48000, True), (44100, False)])
-async def test_the_server_can_do_opus_at_its_rates_alone(rate: int, packed: bool) -> None:
+async def test_the_server_can_do_opus_at_its_rates_alone(rate: int, packed: bool, autojump_clock: MockClock) -> None:
     async with open_hall(rate=rate) as hall:
         expected = {PlaybackCapability.VOLUME} | ({PlaybackCapability.OPUS} if packed else set())
         assert hall.playback.capabilities == Capabilities(expected)
 
 
 async def test_without_pyav_sound_is_raw_and_the_log_says_so_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:
     monkeypatch.setattr(opus, "AVAILABLE", False)
     caplog.set_level(logging.INFO, "spicetrio.playback")
@@ -170,7 +168,7 @@ async def test_without_pyav_sound_is_raw_and_the_log_says_so_once(
     assert "pip install 'spicetrio[media]'" in line
 
 
-async def test_a_viewer_is_told_in_the_order_of_the_specification() -> None:
+async def test_a_viewer_is_told_in_the_order_of_the_specification(autojump_clock: MockClock) -> None:
     async with open_hall() as hall, open_viewer(hall.rig.connect) as viewer:
         hall.playback.volume = (1000, 65535)
         hall.playback.mute = True
@@ -183,12 +181,12 @@ async def test_a_viewer_is_told_in_the_order_of_the_specification() -> None:
         assert ear.of(playback.Latency) == [playback.Latency(300)]
 
 
-async def test_nobody_is_told_of_a_volume_that_was_never_set() -> None:
+async def test_nobody_is_told_of_a_volume_that_was_never_set(autojump_clock: MockClock) -> None:
     async with open_ear() as (_, ear):
         assert ear.kinds == ["Mode"]
 
 
-async def test_volume_and_mute_reach_viewers_that_can_change_theirs_once() -> None:
+async def test_volume_and_mute_reach_viewers_that_can_change_theirs_once(autojump_clock: MockClock) -> None:
     async with open_hall() as hall, open_viewer(hall.rig.connect) as one, open_viewer(hall.rig.connect) as two:
         able, unable = await hall.ear(one), await hall.ear(two, Capabilities())
         for mute in (True, True, False):
@@ -202,14 +200,14 @@ async def test_volume_and_mute_reach_viewers_that_can_change_theirs_once() -> No
 
 
 @pytest.mark.parametrize("volume", [(-1, 0), (0, 65536)])
-async def test_a_volume_out_of_range_is_refused(volume: tuple[int, int]) -> None:
+async def test_a_volume_out_of_range_is_refused(volume: tuple[int, int], autojump_clock: MockClock) -> None:
     async with open_hall() as hall:
         with pytest.raises(ValueError, match="expected two of 0 to 65535"):
             hall.playback.volume = volume
         assert hall.playback.volume is None
 
 
-async def test_a_latency_is_told_again_with_each_start_and_to_those_who_can_keep_it() -> None:
+async def test_a_latency_is_told_again_with_each_start_and_to_those_who_can_keep_it(autojump_clock: MockClock) -> None:
     async with open_hall() as hall, open_viewer(hall.rig.connect) as one, open_viewer(hall.rig.connect) as two:
         able, unable = await hall.ear(one), await hall.ear(two, RAW_ONLY)
         hall.playback.latency = 250
@@ -227,7 +225,7 @@ async def test_a_latency_is_told_again_with_each_start_and_to_those_who_can_keep
 
 
 async def test_two_viewers_get_packets_that_were_made_once_and_those_who_want_others_get_theirs(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     made: list[int] = []
     encode = opus.Encoder.encode
@@ -253,7 +251,7 @@ async def test_two_viewers_get_packets_that_were_made_once_and_those_who_want_ot
     assert hall.playback.listeners.value == 0
 
 
-async def test_a_viewer_that_joins_in_the_middle_hears_from_then_on() -> None:
+async def test_a_viewer_that_joins_in_the_middle_hears_from_then_on(autojump_clock: MockClock) -> None:
     async with (
         open_hall(playback_compression=False) as hall,
         open_viewer(hall.rig.connect) as one,
@@ -269,7 +267,7 @@ async def test_a_viewer_that_joins_in_the_middle_hears_from_then_on() -> None:
         assert second.of(playback.Start)[0].time == second.of(playback.Data)[0].time
 
 
-async def test_opus_is_switched_on_and_off_while_viewers_listen() -> None:
+async def test_opus_is_switched_on_and_off_while_viewers_listen(autojump_clock: MockClock) -> None:
     async with (
         open_hall(playback_compression=False) as hall,
         open_viewer(hall.rig.connect) as one,
@@ -290,7 +288,7 @@ async def test_opus_is_switched_on_and_off_while_viewers_listen() -> None:
             assert measure(ear.heard).resembles(440)
 
 
-async def test_silence_begins_nothing_and_a_second_of_it_ends_what_is_played() -> None:
+async def test_silence_begins_nothing_and_a_second_of_it_ends_what_is_played(autojump_clock: MockClock) -> None:
     async with open_ear(playback_compression=False) as (hall, ear):
         await hall.write(bytes(50 * FRAME))
         assert ear.kinds == ["Mode"]
@@ -303,7 +301,7 @@ async def test_silence_begins_nothing_and_a_second_of_it_ends_what_is_played() -
         assert hall.playback.playing.value
 
 
-async def test_sound_ends_when_nothing_is_written_any_more() -> None:
+async def test_sound_ends_when_nothing_is_written_any_more(autojump_clock: MockClock) -> None:
     async with open_ear() as (hall, ear):
         await hall.write(NOISE)
         with trio.fail_after(2 * SILENCE):
@@ -312,7 +310,7 @@ async def test_sound_ends_when_nothing_is_written_any_more() -> None:
         assert ear.kinds == ["Mode", "Start", "Data", "Stop"]
 
 
-async def test_a_viewer_that_comes_while_nothing_is_played_is_not_told_of_an_end() -> None:
+async def test_a_viewer_that_comes_while_nothing_is_played_is_not_told_of_an_end(autojump_clock: MockClock) -> None:
     async with open_hall() as hall, open_viewer(hall.rig.connect) as viewer:
         await hall.write(NOISE)
         await hall.playback.playing.wait_value(False)
@@ -342,7 +340,7 @@ async def test_who_writes_what_comes_from_a_device_never_waits(autojump_clock: M
         assert len(ear.data) == 100
 
 
-async def test_pieces_of_any_size_are_one_sound() -> None:
+async def test_pieces_of_any_size_are_one_sound(autojump_clock: MockClock) -> None:
     async with open_ear(playback_compression=False) as (hall, ear):
         sound = sine(440, 0.2)
         sizes, start = [1, 2, 3, 1917, 5000, 7, 0, 11111], 0
@@ -364,20 +362,20 @@ async def test_pieces_of_any_size_are_one_sound() -> None:
     ],
     ids=["flat", "pairs", "array", "view", "strided"],
 )
-async def test_buffers_of_samples_are_taken(samples: Any) -> None:
+async def test_buffers_of_samples_are_taken(samples: Any, autojump_clock: MockClock) -> None:
     async with open_ear(playback_compression=False) as (hall, ear):
         await hall.write(samples)
         assert ear.heard == NOISE
 
 
 @pytest.mark.parametrize("samples", [np.zeros(960, "f4"), np.zeros(960, ">i2"), np.zeros(960, "i4")])
-async def test_other_samples_are_refused(samples: Any) -> None:
+async def test_other_samples_are_refused(samples: Any, autojump_clock: MockClock) -> None:
     async with open_hall() as hall:
         with pytest.raises(ValueError, match="expected bytes or signed 16-bit samples"):
             await hall.playback.write(samples)
 
 
-async def test_a_buffer_may_be_changed_as_soon_as_it_is_written() -> None:
+async def test_a_buffer_may_be_changed_as_soon_as_it_is_written(autojump_clock: MockClock) -> None:
     async with open_ear(playback_compression=False) as (hall, ear):
         buffer = bytearray(NOISE)
         await hall.playback.write(buffer)
@@ -386,7 +384,7 @@ async def test_a_buffer_may_be_changed_as_soon_as_it_is_written() -> None:
         assert ear.heard == NOISE
 
 
-async def test_a_write_that_is_cancelled_was_heard_as_far_as_it_was_due() -> None:
+async def test_a_write_that_is_cancelled_was_heard_as_far_as_it_was_due(autojump_clock: MockClock) -> None:
     async with open_ear(playback_compression=False) as (hall, ear):
         with trio.move_on_after(0.5) as scope:
             await hall.playback.write(NOISE * 500 + b"\x01")
@@ -396,7 +394,7 @@ async def test_a_write_that_is_cancelled_was_heard_as_far_as_it_was_due() -> Non
         assert ear.data[-1] == NOISE
 
 
-async def test_two_tasks_may_write_and_their_writes_do_not_mix() -> None:
+async def test_two_tasks_may_write_and_their_writes_do_not_mix(autojump_clock: MockClock) -> None:
     async with open_ear(playback_compression=False) as (hall, ear):
         others = bytes(reversed(NOISE))
         async with trio.open_nursery() as nursery:
@@ -406,7 +404,7 @@ async def test_two_tasks_may_write_and_their_writes_do_not_mix() -> None:
         assert ear.data in ([NOISE] * 30 + [others] * 30, [others] * 30 + [NOISE] * 30)
 
 
-async def test_writing_to_a_channel_that_is_closed() -> None:
+async def test_writing_to_a_channel_that_is_closed(autojump_clock: MockClock) -> None:
     async with open_rig() as rig:
         async with rig.server.open_playback() as channel:
             await channel.write(NOISE)
@@ -414,14 +412,14 @@ async def test_writing_to_a_channel_that_is_closed() -> None:
             await channel.write(NOISE)
 
 
-async def test_there_is_one_playback_at_a_time() -> None:
+async def test_there_is_one_playback_at_a_time(autojump_clock: MockClock) -> None:
     async with open_hall() as hall:
         with pytest.raises(ValueError, match="already"):
             async with hall.rig.server.open_playback():
                 pass
 
 
-async def test_a_connection_that_stalls_costs_the_oldest_sound_and_nobody_else_any() -> None:
+async def test_a_connection_that_stalls_costs_the_oldest_sound_and_nobody_else_any(autojump_clock: MockClock) -> None:
     gate = Gate()
     async with open_hall(playback_compression=False) as hall, open_viewer(hall.rig.connect) as one:
         ours, theirs = gate.pair()
@@ -461,7 +459,9 @@ async def _stay(viewer: Any, *, task_status: trio.TaskStatus[Viewer]) -> None:
         await trio.sleep_forever()
 
 
-async def test_a_viewer_that_stops_acknowledging_gets_two_windows_and_then_nothing_old() -> None:
+async def test_a_viewer_that_stops_acknowledging_gets_two_windows_and_then_nothing_old(
+    autojump_clock: MockClock,
+) -> None:
     async with open_ear(playback_compression=False) as (hall, ear):
         ear.channel.acknowledge = False
         for _ in range(3 * ACK_WINDOW):
@@ -470,7 +470,7 @@ async def test_a_viewer_that_stops_acknowledging_gets_two_windows_and_then_nothi
         assert hall.playback.clients[0].dropped >= ACK_WINDOW - MOST_WAITING - 2
 
 
-async def test_who_may_only_view_may_listen() -> None:
+async def test_who_may_only_view_may_listen(autojump_clock: MockClock) -> None:
     tickets = (Ticket("owner's"), Ticket("guest's", Role.VIEW))
     async with open_hall(tickets=tickets) as hall, open_viewer(hall.rig.connect, password="guest's") as guest:
         ear = await hall.ear(guest)
@@ -478,7 +478,7 @@ async def test_who_may_only_view_may_listen() -> None:
         assert measure(ear.heard).resembles(440)
 
 
-async def test_a_fault_on_the_playback_channel_ends_that_channel_alone() -> None:
+async def test_a_fault_on_the_playback_channel_ends_that_channel_alone(autojump_clock: MockClock) -> None:
     async with open_hall() as hall, open_viewer(hall.rig.connect) as viewer:
         ear = await hall.ear(viewer)
         await ear.channel.stream.send_all((999).to_bytes(2, "little") + bytes(4))
@@ -491,7 +491,9 @@ async def test_a_fault_on_the_playback_channel_ends_that_channel_alone() -> None
         assert again.kinds == ["Mode", "Start", "Data"]
 
 
-async def test_sound_costs_nothing_while_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sound_costs_nothing_while_nobody_listens(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
     async with open_hall() as hall:
         monkeypatch.setattr(playback_module, "marshal", None)
         await hall.write(NOISE * 10)
