@@ -152,6 +152,8 @@ class Record(Sound[RecordChannelClient]):
     """
 
     TYPE = ChannelType.RECORD
+    OPUS_RATES = opus.RATES - {16000}
+    """Viewers pack 480 samples at a time, whatever the rate. At this one that is 30 ms, which no Opus packet holds."""
 
     def __init__(self, settings: Settings, rate: int) -> None:
         super().__init__(settings, rate)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import index
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from spicetrio.channels.pulling import PullingChannelClient
 from spicetrio.codecs import opus
@@ -80,6 +80,8 @@ class Sound(Channel[SoundClientT]):
     """
 
     ESSENTIAL = False
+    OPUS_RATES: ClassVar[frozenset[int]] = opus.RATES
+    """Samples in a second at which it can be packed with Opus."""
 
     def __init__(self, settings: Settings, rate: int) -> None:
         if not MIN_RATE <= rate <= MAX_RATE:
@@ -87,7 +89,7 @@ class Sound(Channel[SoundClientT]):
         super().__init__(0, settings)
         self.rate: Final = index(rate)
         """Samples of each side in a second."""
-        self.opus: Final = opus.AVAILABLE and rate in opus.RATES
+        self.opus: Final = opus.AVAILABLE and rate in self.OPUS_RATES
         """It can be packed with Opus."""
         self.loudness = Loudness()
 
