@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import trio
@@ -48,8 +48,9 @@ async def played(environment: Mapping[str, str], sound: bytes, *options: str) ->
         @nursery.start_soon
         async def play() -> None:
             assert process.stdin is not None
-            while True:
-                await process.stdin.send_all(sound)
+            with suppress(trio.BrokenResourceError):  # the sound server has gone
+                while True:
+                    await process.stdin.send_all(sound)
 
         yield
         nursery.cancel_scope.cancel()

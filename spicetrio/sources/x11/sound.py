@@ -19,6 +19,8 @@ from spicetrio.sources.errors import SourceError
 from spicetrio.sources.x11.processes import open_group
 from spicetrio.sources.x11.pulse import RATE, SoundServer, closed_environment, open_own, open_running
 
+LATE_SECONDS: Final = 0.1
+"""How long a viewer's sound may wait here, more or less."""
 PAUSE_SECONDS: Final = 1.0
 """After so long without a word from a viewer, the program that speaks for it ends."""
 _FRAMES_WAITING: Final = 25
@@ -119,7 +121,9 @@ class Speaker:
             assert process.stdout is not None
             async with process.stdout as stream:
                 while data := await stream.receive_some(_READ_SIZE):
-                    await self._playback.write(data)
+                    # More is there only if we were late, or the sound card is faster than our clock: that is dropped.
+                    with trio.move_on_after(LATE_SECONDS):
+                        await self._playback.write(data)
         raise SourceError("the sound server has gone")
 
 
