@@ -154,7 +154,8 @@ class Playback(Sound[PlaybackChannelClient]):
         self._encoder = opus.Encoder(rate) if self.opus else None
         self._turns = trio.StrictFIFOLock()
         self._rest = b""
-        self._due = self._heard = 0.0
+        self._due = 0.0
+        self._sounding = trio.CancelScope()
         if self._compression and not self.opus:
             logger.info("sound is sent raw: %s", _why_raw(rate))
 
@@ -245,7 +246,7 @@ class Playback(Sound[PlaybackChannelClient]):
         due = max(self._due, now)
         self._due = due + self._frame_seconds
         if frame != self._silent_frame:
-            self._heard = self._due
+            self._sounding.deadline = self._due + SILENCE
             self.playing.value = True
         if self.playing.value:
             self._send(frame, _clock(due))
@@ -264,10 +265,15 @@ class Playback(Sound[PlaybackChannelClient]):
         """Tell viewers that sound has ended when there was none for a while."""
         while True:
             await self.playing.wait_value(True)
-            while (silent_at := self._heard + SILENCE) > trio.current_time():  # noqa: ASYNC110 - sound moves it
-                await trio.sleep_until(silent_at)
+            await self._silence()
             self.playing.value = False
             self._catch_up()
+
+    async def _silence(self) -> None:
+        """Return when there was no sound for a while; every sound moves the deadline."""
+        with self._sounding:
+            await trio.sleep_forever()
+        self._sounding = trio.CancelScope()
 
 
 def _flat(samples: Buffer) -> bytes:
