@@ -24,7 +24,9 @@ from spicetrio.channels.inputs import (
     PointerPosition,
     WheelEvent,
 )
+from spicetrio.channels.playback import Playback
 from spicetrio.channels.port import Port
+from spicetrio.channels.record import Record, RecordedFrame, Recording
 from spicetrio.channels.smartcard import CardMessage, Smartcard
 from spicetrio.channels.streamdevice import serve_stream_device
 from spicetrio.channels.streamdisplay import StreamDisplay, StreamRequest
@@ -59,10 +61,14 @@ __all__ = [
     "LocalProtocolError",
     "Locks",
     "MouseMode",
+    "Playback",
     "PointerMotion",
     "PointerPosition",
     "Port",
     "ProtocolError",
+    "Record",
+    "RecordedFrame",
+    "Recording",
     "Rect",
     "RemoteProtocolError",
     "Role",

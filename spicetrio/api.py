@@ -12,8 +12,11 @@ import trio
 from spicetrio.channels.display import Display
 from spicetrio.channels.inputs import Inputs
 from spicetrio.channels.main import MainChannel
+from spicetrio.channels.playback import Playback
 from spicetrio.channels.port import Port, WebdavPort
+from spicetrio.channels.record import Record
 from spicetrio.channels.smartcard import Smartcard
+from spicetrio.channels.sound import BEST_RATE
 from spicetrio.channels.streamdisplay import StreamDisplay
 from spicetrio.channels.usbredir import UsbRedir
 from spicetrio.channels.webdav import SharedFolder
@@ -145,6 +148,36 @@ class Server(BaseServer):
         """
         async with self.channel_opened(Smartcard(self.settings)) as smartcard:
             yield smartcard
+
+    @asynccontextmanager
+    async def open_playback(self, *, rate: int = BEST_RATE) -> AsyncIterator[Playback]:
+        """Let viewers hear what is written while the block runs: `await playback.write(samples)`.
+
+        Args:
+            rate: Samples in a second, 8000 to 192000. At 8000, 12000, 16000, 24000 and 48000 they can be sent as Opus.
+
+        Cancellation: ends the block. Viewers stay, and hear nothing more.
+
+        Raises:
+            ValueError: The rate is out of range, or there is playback already.
+        """
+        async with self.channel_opened(Playback(self.settings, rate)) as playback:
+            yield playback
+
+    @asynccontextmanager
+    async def open_record(self, *, rate: int = BEST_RATE) -> AsyncIterator[Record]:
+        """Let viewers have a record channel while the block runs; `Record.listen` turns their microphones on.
+
+        Args:
+            rate: Samples in a second that they are to record, as for `open_playback`.
+
+        Cancellation: ends the block. Viewers stay, and record nothing more.
+
+        Raises:
+            ValueError: The rate is out of range, or there is a record channel already.
+        """
+        async with self.channel_opened(Record(self.settings, rate)) as record:
+            yield record
 
     def channels_changed(self, *, added: Channel[Any] | None = None) -> None:
         """Tell the viewers of a new channel, and of the mouse modes if those changed."""

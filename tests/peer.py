@@ -14,9 +14,17 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from spicetrio.wire import base, cursor, display, inputs, main, port, smartcard, stream, vmc
+from spicetrio.wire import base, cursor, display, inputs, main, playback, port, record, smartcard, stream, vmc
 from spicetrio.wire.buffer import Message, ReadBuffer
-from spicetrio.wire.enums import AuthMechanism, ChannelType, CommonCapability, DisplayCapability, MainCapability
+from spicetrio.wire.enums import (
+    AuthMechanism,
+    ChannelType,
+    CommonCapability,
+    DisplayCapability,
+    MainCapability,
+    PlaybackCapability,
+    RecordCapability,
+)
 from spicetrio.wire.framing import Framing
 from spicetrio.wire.link import Capabilities, LinkHeader, LinkMessage, LinkReply, with_header
 from tests.screen import Screen
@@ -27,6 +35,10 @@ CAPS_LESS = Capabilities()
 CHANNEL_CAPABILITIES = {
     ChannelType.MAIN: Capabilities({MainCapability.NAME_AND_UUID}),
     ChannelType.DISPLAY: Capabilities({DisplayCapability.MONITORS_CONFIG, DisplayCapability.LZ4_COMPRESSION}),
+    ChannelType.PLAYBACK: Capabilities(
+        {PlaybackCapability.VOLUME, PlaybackCapability.LATENCY, PlaybackCapability.OPUS}
+    ),
+    ChannelType.RECORD: Capabilities({RecordCapability.VOLUME, RecordCapability.OPUS}),
 }
 SERVER_MESSAGES: dict[int, dict[int, type[Message]]] = {
     ChannelType.MAIN: {**base.SERVER_MESSAGES, **main.SERVER_MESSAGES},
@@ -37,6 +49,8 @@ SERVER_MESSAGES: dict[int, dict[int, type[Message]]] = {
     ChannelType.USBREDIR: {**base.SERVER_MESSAGES, **vmc.SERVER_MESSAGES},
     ChannelType.PORT: {**base.SERVER_MESSAGES, **vmc.SERVER_MESSAGES, **port.SERVER_MESSAGES},
     ChannelType.WEBDAV: {**base.SERVER_MESSAGES, **vmc.SERVER_MESSAGES, **port.SERVER_MESSAGES},
+    ChannelType.PLAYBACK: {**base.SERVER_MESSAGES, **playback.SERVER_MESSAGES},
+    ChannelType.RECORD: {**base.SERVER_MESSAGES, **record.SERVER_MESSAGES},
 }
 assert stream  # its messages are in display's table
 

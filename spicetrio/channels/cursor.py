@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from PIL import Image
 
-from spicetrio.server.channel import BASE_HANDLERS, Channel, ChannelClient, Handler
+from spicetrio.channels.pulling import PullingChannelClient
+from spicetrio.server.channel import BASE_HANDLERS, Channel, Handler
 from spicetrio.server.client import Client
 from spicetrio.server.link import Link
 from spicetrio.server.settings import Settings
 from spicetrio.wire import cursor
 from spicetrio.wire.buffer import Marshalled, Message, marshal
 from spicetrio.wire.enums import ChannelType, CursorFlags, CursorType, MouseMode
-from spicetrio.wire.framing import Bundle
 from spicetrio.wire.geometry import Point16
 
 if TYPE_CHECKING:
@@ -53,16 +53,14 @@ class CursorShape:
     """Rows of BGRA, packed; not premultiplied."""
 
 
-class CursorChannelClient(ChannelClient["Cursor"]):
+class CursorChannelClient(PullingChannelClient["Cursor"]):
     """One viewer's pointer."""
 
-    PULLS = True
     HANDLERS: ClassVar[Mapping[int, Handler]] = BASE_HANDLERS
 
     def __init__(self, channel: Cursor, client: Client, link: Link) -> None:
         super().__init__(channel, client, link)
         self._cache: OrderedDict[int, None] = OrderedDict()
-        self._credit = False
         self._state: _State | None = None
 
     @contextmanager
@@ -70,17 +68,6 @@ class CursorChannelClient(ChannelClient["Cursor"]):
         """Begin with INIT, which is sent even without a shape."""
         self.writer.start_acks(self.settings.ack_window)
         yield
-
-    def on_idle(self) -> None:
-        """Send what the viewer lacks, or remember that it can be sent."""
-        self._credit = True
-        self.catch_up()
-
-    def catch_up(self) -> None:
-        """Send what the viewer lacks if its connection can take it."""
-        if self._credit and (messages := self._lacking()):
-            self._credit = False
-            self.writer.post_batch(Bundle(messages))
 
     def _lacking(self) -> list[Marshalled]:
         now, before = self.channel.state, self._state

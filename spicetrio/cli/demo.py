@@ -11,7 +11,7 @@ from spicetrio.cli.serving import run
 from spicetrio.sources.demo import serve_demo
 from spicetrio.sources.demo.layout import MIN_HEIGHT, MIN_WIDTH
 
-HELP = "a display to try everything on: type, paint, watch things move"
+HELP = "a display to try everything on: type, paint, play, watch things move"
 EXAMPLES = """\
 examples:
   spicetrio demo                            then run the remote-viewer command that it prints
@@ -39,4 +39,5 @@ def execute(arguments: argparse.Namespace, parser: Parser) -> int:
     if width < MIN_WIDTH or height < MIN_HEIGHT:
         parser.error(f"argument --size: the demo needs at least {MIN_WIDTH}x{MIN_HEIGHT}")
     serving = read_serving_options(arguments, parser)
-    return run(parser.prog, serving, partial(serve_demo, size=arguments.size))
+    source = partial(serve_demo, size=arguments.size, playback=serving.playback, record=serving.record)
+    return run(parser.prog, serving, source)

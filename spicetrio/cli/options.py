@@ -37,6 +37,10 @@ class Serving:
     """The ticket."""
     devices: Devices = field(default_factory=Devices)
     """What viewers get besides the display."""
+    playback: bool = True
+    """Viewers hear something."""
+    record: bool = True
+    """Viewers are heard."""
 
 
 def add_serving_options(parser: Parser) -> None:
@@ -101,6 +105,14 @@ def add_serving_options(parser: Parser) -> None:
         )
     add_device_options(parser)
     what.add_argument(
+        "--playback-compression",
+        choices=["on", "off"],
+        default="on",
+        help="pack sound with Opus for viewers that can decode it (default: %(default)s)",
+    )
+    what.add_argument("--disable-playback", action="store_true", help="let viewers hear nothing")
+    what.add_argument("--disable-record", action="store_true", help="do not listen to viewers' microphones")
+    what.add_argument(
         "--vv",
         type=Path,
         metavar="FILE",
@@ -163,13 +175,23 @@ def read_serving_options(arguments: argparse.Namespace, parser: Parser) -> Servi
             image_compression=arguments.image_compression,
             jpeg_wan_compression=WanCompression(arguments.jpeg_wan_compression),
             zlib_glz_wan_compression=WanCompression(arguments.zlib_glz_wan_compression),
+            playback_compression=arguments.playback_compression == "on",
             **changes,
         )
     except ValueError as error:
         parser.error(str(error))
     devices = read_device_options(arguments, parser)
     made = ticket is not None and arguments.password_file is None
-    return Serving(settings, made, arguments.vv, arguments.log_level, ticket, devices)
+    return Serving(
+        settings,
+        made,
+        arguments.vv,
+        arguments.log_level,
+        ticket,
+        devices,
+        playback=not arguments.disable_playback,
+        record=not arguments.disable_record,
+    )
 
 
 def make_ticket() -> str:

@@ -53,7 +53,14 @@ def execute(arguments: argparse.Namespace, parser: Parser) -> int:
     # Only here, so that the other commands do without what it needs.
     from spicetrio.sources.x11 import serve_x11
 
-    source = partial(serve_x11, display=display, start=start, size=arguments.size or (1024, 768))
+    source = partial(
+        serve_x11,
+        display=display,
+        start=start,
+        size=arguments.size or (1024, 768),
+        playback=serving.playback,
+        record=serving.record,
+    )
     return run(parser.prog, serving, source)
 
 

@@ -71,6 +71,8 @@ class Settings:
     It takes a compression that tells photographs: `AUTO_GLZ`, `AUTO_LZ` or `QUIC`."""
     zlib_glz_wan_compression: WanCompression = WanCompression.AUTO
     """When what GLZ has made is compressed by zlib too. It takes a compression with GLZ: `AUTO_GLZ` or `GLZ`."""
+    playback_compression: bool = True
+    """Sound is packed with Opus for viewers that can decode it. It takes the extra `media`; without, sound is raw."""
     max_viewers: int = 256
     """Viewers served at once."""
     when_full: WhenFull = WhenFull.REFUSE

@@ -86,6 +86,23 @@ class VmcCapability(IntEnum):
     DATA_COMPRESS_LZ4 = 0
 
 
+class PlaybackCapability(IntEnum):
+    """Capabilities of the playback channel (spec 3.5)."""
+
+    CELT_0_5_1 = 0
+    VOLUME = 1
+    LATENCY = 2
+    OPUS = 3
+
+
+class RecordCapability(IntEnum):
+    """Capabilities of the record channel (spec 3.6)."""
+
+    CELT_0_5_1 = 0
+    VOLUME = 1
+    OPUS = 2
+
+
 class AuthMechanism(IntEnum):
     """How a peer proves itself (spec L-6)."""
 
@@ -261,6 +278,49 @@ class InputsClientMessage(IntEnum):
     MOUSE_POSITION = 112
     MOUSE_PRESS = 113
     MOUSE_RELEASE = 114
+
+
+class PlaybackMessage(IntEnum):
+    """Messages of the playback channel, server to client (spec 3.5)."""
+
+    DATA = 101
+    MODE = 102
+    START = 103
+    STOP = 104
+    VOLUME = 105
+    MUTE = 106
+    LATENCY = 107
+
+
+class RecordMessage(IntEnum):
+    """Messages of the record channel, server to client (spec 3.6)."""
+
+    START = 101
+    STOP = 102
+    VOLUME = 103
+    MUTE = 104
+
+
+class RecordClientMessage(IntEnum):
+    """Messages of the record channel, client to server (spec 3.6)."""
+
+    DATA = 101
+    MODE = 102
+    START_MARK = 103
+
+
+class AudioDataMode(IntEnum):
+    """How sound is packed (spec 3.5)."""
+
+    RAW = 1
+    CELT_0_5_1 = 2
+    OPUS = 3
+
+
+class AudioFormat(IntEnum):
+    """What a sample of sound is (spec 3.5)."""
+
+    S16 = 1
 
 
 class Locks(IntFlag):

@@ -45,6 +45,8 @@ import spicetrio
 from spicetrio.api import Server
 from spicetrio.channels.display import Display
 from spicetrio.channels.inputs import Inputs
+from spicetrio.channels.playback import Playback
+from spicetrio.channels.record import Record
 from spicetrio.server.client import Client
 from spicetrio.server.events import EventKind, EventReader
 from spicetrio.server.settings import Settings
@@ -78,6 +80,8 @@ class Scenario:
     """`tcp` or `memory`; the latter has a scope for the task of each connection, `connection` for the last one."""
     cut: bool = False
     """The grace time runs out for peers that do not read, so that their last message may be cut."""
+    sound: bool = False
+    """There are playback and a record channel as well."""
     closing: bool = False
     """The application closes all its blocks in it."""
     check: Callable[[Stage], None] = lambda stage: None
@@ -93,6 +97,8 @@ class Stage:
         self.server: Server
         self.display: Display
         self.inputs: Inputs
+        self.playback: Playback
+        self.record: Record
         self.events: EventReader
         self.nursery: trio.Nursery
         """Of the application."""
@@ -216,7 +222,10 @@ def _half_open(stage: Stage) -> Cancel | None:
 TARGETS: Final[dict[str, Callable[[Stage], Cancel | None]]] = {
     **{
         name: partial(_scope, name=name)
-        for name in ("server", "display", "inputs", "second", "application", "connection", "stream", "device")
+        for name in (
+            *("server", "display", "inputs", "second", "stream", "device", "playback", "record"),
+            *("application", "connection"),
+        )
     },
     "client": _client_scope,
     "client.end": _client_end,
@@ -230,8 +239,10 @@ TARGETS: Final[dict[str, Callable[[Stage], Cancel | None]]] = {
     "usbredir client": partial(_channel_client, kind=ChannelType.USBREDIR),
     "port client": partial(_channel_client, kind=ChannelType.PORT),
     "webdav client": partial(_channel_client, kind=ChannelType.WEBDAV),
+    "playback client": partial(_channel_client, kind=ChannelType.PLAYBACK),
+    "record client": partial(_channel_client, kind=ChannelType.RECORD),
 }
-"""What can be cancelled: the server's block, a display's, the inputs' or a device's block, the application's task, the
+"""What can be cancelled: the server's block, the block of a display or another channel, the application's task, the
 first viewer that came in the scenario and its connections, and what serves a connection before it has a viewer."""
 
 ALL: Final = frozenset(ChannelType)
@@ -240,6 +251,8 @@ ENDS: Final[dict[str, tuple[frozenset[ChannelType], frozenset[ChannelType]]]] = 
     "server": (ALL, ALL),
     "display": (DISPLAYS, DISPLAYS),
     "inputs": (frozenset({ChannelType.INPUTS}), frozenset({ChannelType.INPUTS})),
+    "playback": (frozenset({ChannelType.PLAYBACK}), frozenset({ChannelType.PLAYBACK})),
+    "record": (frozenset({ChannelType.RECORD}), frozenset({ChannelType.RECORD})),
     "client": (ALL, frozenset()),
     "client.end": (ALL, frozenset()),
     "main client": (ALL, frozenset()),
@@ -253,6 +266,8 @@ ENDS: Final[dict[str, tuple[frozenset[ChannelType], frozenset[ChannelType]]]] = 
     "port client": (frozenset({ChannelType.PORT}), frozenset()),
     "webdav client": (frozenset({ChannelType.WEBDAV}), frozenset()),
     "device": (frozenset(), frozenset()),
+    "playback client": (frozenset({ChannelType.PLAYBACK}), frozenset()),
+    "record client": (frozenset({ChannelType.RECORD}), frozenset()),
     "second": (frozenset(), frozenset()),
     "application": (frozenset(), frozenset()),
 }
@@ -433,6 +448,9 @@ async def _serve(stage: Stage, *, task_status: trio.TaskStatus[None] = trio.TASK
         async with stage.server.opened(), trio.open_nursery() as stage.nursery:
             stage.display = await stage.nursery.start(stage.hold, "display", stage.server.open_display(*scenario.size))
             stage.inputs = await stage.nursery.start(stage.hold, "inputs", stage.server.open_inputs())
+            if scenario.sound:
+                stage.playback = await stage.nursery.start(stage.hold, "playback", stage.server.open_playback())
+                stage.record = await stage.nursery.start(stage.hold, "record", stage.server.open_record())
             task_status.started()
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from spicetrio.channels.inputs import ButtonEvent, KeyEvent
-from spicetrio.wire import cursor, inputs
-from spicetrio.wire.enums import ChannelType, Locks
+from spicetrio.codecs import opus
+from spicetrio.wire import cursor, inputs, playback, record
+from spicetrio.wire.enums import AudioDataMode, ChannelType, Locks
 from tests.cancellation.harness import Scenario, Stage, cases, every_place
 from tests.peer import FULL_HEADER
 from tests.server.rig import receive
+
+TEN_MILLISECONDS = b"\x01\x02\x03\x04" * 480
 
 
 async def attach_display(stage: Stage) -> None:
@@ -95,11 +98,61 @@ def nothing_is_held(stage: Stage) -> None:
     assert not held, f"{held} are held by nobody"
 
 
+async def listen(stage: Stage) -> None:
+    """Hear sound begin and end."""
+    guest = stage.guest()
+    await guest.come()
+    channel = await guest.open(ChannelType.PLAYBACK)
+    await receive(channel, playback.Mode)
+    stage.cue("listening").set()
+    for message in (playback.Start, playback.Data, playback.Volume, playback.Stop):
+        await receive(channel, message)
+
+
+async def play(stage: Stage) -> None:
+    await stage.cue("listening").wait()
+    await stage.playback.write(TEN_MILLISECONDS)
+    stage.playback.volume = (1, 2)
+    await stage.playback.write(TEN_MILLISECONDS * 2 + b"and a part of the next")
+
+
+def nobody_listens(stage: Stage) -> None:
+    assert stage.playback.listeners.value == 0
+
+
+async def speak(stage: Stage) -> None:
+    """Be heard while the application listens."""
+    guest = stage.guest()
+    await guest.come()
+    channel = await guest.open(ChannelType.RECORD)
+    stage.cue("there").set()
+    await receive(channel, record.Start)
+    await channel.send(record.Mode(0, AudioDataMode.OPUS), record.StartMark(0))
+    encoder = opus.Encoder(48000)
+    await channel.send(*[record.Data(0, encoder.encode(TEN_MILLISECONDS)) for _ in range(3)])
+    await receive(channel, record.Stop)
+    await guest.leave()
+
+
+async def hear(stage: Stage) -> None:
+    await stage.cue("there").wait()
+    with stage.record.listen() as recording:
+        for _ in range(3):
+            await anext(recording)
+
+
+def nobody_records(stage: Stage) -> None:
+    assert not stage.record.listening.value
+    assert not stage.record._recordings
+
+
 SCENARIOS = {
     "display": Scenario(peers=attach_display),
     "display in memory": Scenario(peers=attach_display, connect="memory", bystander=False),
     "cursor": Scenario(peers=attach_cursor, application=point),
     "inputs": Scenario(peers=attach_inputs),
+    "playback": Scenario(peers=listen, application=play, sound=True, check=nobody_listens),
+    "record": Scenario(peers=speak, application=hear, sound=True, check=nobody_records),
     "keys": Scenario(peers=type_and_point, application=keyboard, check=nothing_is_held),
 }
 
@@ -114,8 +167,13 @@ SCENARIOS = {
         *cases("display in memory", "server", "connection"),
         *cases("cursor", "server", "client", "cursor client", "display", "application"),
         *cases("inputs", "server", "client", "inputs client", "inputs"),
+        *cases("playback", "server", "client", "playback client", "playback", "application"),
+        *cases("record", "server", "client", "record client", "record", "application"),
         *cases("keys", "server", "client", "main client", "inputs client", "inputs", "application"),
     ],
 )  # fmt: skip
-def test_channel_leaves_nothing_behind_wherever_it_is_cancelled(scenario: str, target: str, place: str) -> None:
+def test_channel_leaves_nothing_behind_wherever_it_is_cancelled(
+    scenario: str, target: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spicetrio.channels.playback.SILENCE", 0.002)
     every_place(SCENARIOS[scenario], target, place)

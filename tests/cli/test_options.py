@@ -69,6 +69,14 @@ def test_image_compression(word: str, value: int) -> None:
     assert read("--image-compression", word).settings.image_compression == value
 
 
+def test_sound() -> None:
+    serving = read()
+    assert (serving.settings.playback_compression, serving.playback, serving.record) == (True, True, True)
+    serving = read("--playback-compression", "off", "--disable-playback", "--disable-record")
+    assert (serving.settings.playback_compression, serving.playback, serving.record) == (False, False, False)
+    assert read("--disable-record").playback
+
+
 def test_a_ticket_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "ticket"
     path.write_bytes("gehéim \r\nsecond line\n".encode())

@@ -275,6 +275,18 @@ class GtkClient:
         """Give the server a USB CD drive with the file in it; `usb-connected` comes when it has it."""
         await self.request("share_cd", file=str(file))
 
+    async def sound(self, seconds: float = 1.0) -> bytes:
+        """What it heard since it was asked last, once that is so long at 48000 samples a second."""
+        file = self.folder / "sound"
+        await self.request("sound", file=str(file), size=round(seconds * 48000) * 4)
+        return await trio.Path(file).read_bytes()
+
+    async def record(self, samples: bytes, *, seconds: float) -> None:
+        """Send samples as its microphone, 10 ms at 48000 samples a second at a time, all of them in so many seconds."""
+        file = self.folder / "microphone"
+        await trio.Path(file).write_bytes(samples)
+        await self.request("record", file=str(file), size=1920, seconds=seconds)
+
     async def read_bytes(self) -> dict[str, int]:
         """How many bytes each channel has received."""
         return await self.request("read_bytes")
@@ -349,6 +361,7 @@ async def open_gtk(
         fields["password"] = password
     if channels is not None:
         fields["channels"] = ["main", *channels]
+        fields["audio"] = not {"playback", "record"}.isdisjoint(fields["channels"])
     if compression is not None:
         fields["preferred-compression"] = compression
     if cache_size is not None:

@@ -64,6 +64,26 @@ class MonitorStruct(ctypes.Structure):
 
 LIBRARY.g_array_unref.argtypes = [ctypes.POINTER(ArrayStruct)]
 
+PlaybackData = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+"""A handler of playback-data: introspection hands out no more than where the samples are."""
+
+LIBRARY.g_signal_connect_data.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_char_p,
+    PlaybackData,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_int,
+]
+LIBRARY.g_signal_connect_data.restype = ctypes.c_ulong
+LIBRARY.spice_record_channel_send_data.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_char_p,
+    ctypes.c_size_t,
+    ctypes.c_uint32,
+]
+LIBRARY.spice_record_channel_send_data.restype = None
+
 
 class CursorStruct(ctypes.Structure):
     """The structure behind SpiceCursorShape."""
@@ -144,6 +164,40 @@ class Display:
         return areas
 
 
+class Playback:
+    """What one playback channel has to say: its samples are kept, as they would be played."""
+
+    def __init__(self, channel):
+        self.sound = bytearray()
+        self.keep = PlaybackData(self.on_data)  # the library keeps no reference
+        connect = GObject.GObject.connect
+        connect(channel, "playback-start", self.on_start)
+        connect(channel, "playback-stop", lambda _channel: emit(event="playback-stop"))
+        connect(channel, "notify::volume", lambda _c, _p: emit(event="playback-volume", volume=volume_of(channel)))
+        connect(channel, "notify::mute", lambda _c, _p: emit(event="playback-mute", mute=channel.get_property("mute")))
+        connect(channel, "notify::min-latency", self.on_latency)
+        LIBRARY.g_signal_connect_data(hash(channel), b"playback-data", self.keep, None, None, 0)
+
+    def on_start(self, _channel, sample_format, channels, frequency):
+        emit(event="playback-start", format=sample_format, channels=channels, frequency=frequency)
+
+    def on_data(self, _channel, data, size, _user):
+        self.sound += ctypes.string_at(data, size)
+
+    def on_latency(self, channel, _property):
+        emit(event="playback-latency", latency=channel.get_property("min-latency"))
+
+
+def volume_of(channel):
+    """The volume that a sound channel was told, one number for each side."""
+    # Introspection knows the property as a bare pointer.
+    value, count = ctypes.c_void_p(), ctypes.c_uint()
+    LIBRARY.g_object_get(
+        ctypes.c_void_p(hash(channel)), b"volume", ctypes.byref(value), b"nchannels", ctypes.byref(count), None
+    )
+    return list((ctypes.c_uint16 * count.value).from_address(value.value)) if value.value else []
+
+
 class Probe:
     """The session, its channels, and the requests that wait for something."""
 
@@ -153,6 +207,7 @@ class Probe:
         self.wanted = None
         self.channels = {}
         self.displays = {}
+        self.playbacks = {}
         self.waits = []
         self.sending = []
         self.usb = None
@@ -350,6 +405,36 @@ class Probe:
             lambda: f"{request['of']} {request['name']} is {self.do_get(request)!r}, not {request['value']!r}",
         )
 
+    def do_sound(self, request):
+        """Write what was heard by now to a file once it is so many bytes, and begin anew."""
+        playback = self.playbacks[self.channel("playback:0")]
+
+        def enough():
+            if len(playback.sound) < request["size"]:
+                return None
+            Path(request["file"]).write_bytes(playback.sound)
+            playback.sound.clear()
+            return True
+
+        return Wait(request, enough, lambda: f"heard {len(playback.sound)} bytes, wanted {request['size']}")
+
+    def do_record(self, request):
+        """Record samples as a microphone does, in time."""
+        sound = Path(request["file"]).read_bytes()
+        size = request["size"]
+        channel = self.channel("record:0")
+        pieces = [sound[start : start + size] for start in range(0, len(sound), size)]
+        clock = time.monotonic()
+
+        def send():
+            while pieces and time.monotonic() - clock >= request["seconds"] * (1 - len(pieces) * size / len(sound)):
+                piece = pieces.pop(0)
+                now = int(time.monotonic() * 1000) & 0xFFFFFFFF
+                LIBRARY.spice_record_channel_send_data(hash(channel), piece, len(piece), now)
+            return not pieces
+
+        return Wait(request, send, lambda: f"{len(pieces)} pieces were not recorded")
+
     def do_request_mouse_mode(self, request):
         self.channel("main:0").request_mouse_mode(request["mode"])
         return True
@@ -466,6 +551,15 @@ class Probe:
         elif name.startswith("port"):
             connect(channel, "port-data", self.on_port_data, name)
             connect(channel, "port-event", lambda _c, what: emit(event="port-event", channel=name, what=what))
+        elif name.startswith("playback"):
+            self.playbacks[channel] = Playback(channel)
+        elif name.startswith("record"):
+            connect(channel, "record-start", self.on_record_start)
+            connect(channel, "record-stop", lambda _channel: emit(event="record-stop"))
+            connect(channel, "notify::volume", lambda _c, _p: emit(event="record-volume", volume=volume_of(channel)))
+            connect(
+                channel, "notify::mute", lambda _c, _p: emit(event="record-mute", mute=channel.get_property("mute"))
+            )
         elif name.startswith("main"):
             connect(channel, "main-mouse-update", self.on_mouse_update)
             return  # the session opens this one itself
@@ -523,6 +617,9 @@ class Probe:
 
     def on_modifiers(self, channel):
         emit(event="modifiers", locks=channel.get_property("key-modifiers"))
+
+    def on_record_start(self, _channel, sample_format, channels, frequency):
+        emit(event="record-start", format=sample_format, channels=channels, frequency=frequency)
 
     def on_mouse_update(self, channel):
         emit(event="mouse-mode", mode=channel.get_property("mouse-mode"))

@@ -18,7 +18,9 @@ from spicetrio.wire import (
     image,
     inputs,
     main,
+    playback,
     port,
+    record,
     smartcard,
     stream,
     streamdevice,
@@ -315,6 +317,26 @@ DEVICES: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
     smartcard.ClientData: st.builds(smartcard.ClientData, u32, u32, data),
 }
 
+PLAYBACK: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
+    playback.Data: st.builds(playback.Data, u32, data),
+    playback.Mode: st.builds(playback.Mode, u32, u16),
+    playback.Start: st.builds(playback.Start, u32, u16, u32, u32),
+    playback.Stop: st.just(playback.Stop()),
+    playback.Volume: st.builds(playback.Volume, tuples(u16)),
+    playback.Mute: st.builds(playback.Mute, st.booleans()),
+    playback.Latency: st.builds(playback.Latency, u32),
+}
+
+RECORD: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
+    record.Start: st.builds(record.Start, u32, u16, u32),
+    record.Stop: st.just(record.Stop()),
+    record.Volume: st.builds(record.Volume, tuples(u16)),
+    record.Mute: st.builds(record.Mute, st.booleans()),
+    record.Data: st.builds(record.Data, u32, data),
+    record.Mode: st.builds(record.Mode, u32, u16),
+    record.StartMark: st.builds(record.StartMark, u32),
+}
+
 MESSAGES: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
     **BASE,
     **MAIN,
@@ -323,4 +345,6 @@ MESSAGES: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
     **INPUTS,
     **STREAM_DEVICE,
     **DEVICES,
+    **PLAYBACK,
+    **RECORD,
 }

@@ -10,7 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spicetrio.wire import base, cursor, display, enums, inputs, main, port, smartcard, streamdevice, vmc
+from spicetrio.wire import (
+    base,
+    cursor,
+    display,
+    enums,
+    inputs,
+    main,
+    playback,
+    port,
+    record,
+    smartcard,
+    streamdevice,
+    vmc,
+)
 from spicetrio.wire.buffer import Message, ReadBuffer, marshal
 from spicetrio.wire.errors import RemoteProtocolError
 
@@ -22,7 +35,9 @@ from . import (
     test_draw,
     test_inputs,
     test_main,
+    test_playback,
     test_port,
+    test_record,
     test_smartcard,
     test_stream,
     test_streamdevice,
@@ -47,6 +62,9 @@ CHANNELS: list[tuple[type[IntEnum], Mapping[int, type[Message]]]] = [
     (enums.PortClientMessage, port.CLIENT_MESSAGES),
     (enums.SmartcardMessage, smartcard.SERVER_MESSAGES),
     (enums.SmartcardClientMessage, smartcard.CLIENT_MESSAGES),
+    (enums.PlaybackMessage, playback.SERVER_MESSAGES),
+    (enums.RecordMessage, record.SERVER_MESSAGES),
+    (enums.RecordClientMessage, record.CLIENT_MESSAGES),
 ]
 
 VECTOR_MODULES: list[ModuleType] = [
@@ -58,6 +76,8 @@ VECTOR_MODULES: list[ModuleType] = [
     test_main,
     test_port,
     test_smartcard,
+    test_playback,
+    test_record,
     test_stream,
     test_streamdevice,
     test_vmc,

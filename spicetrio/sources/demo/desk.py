@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import trio
@@ -16,11 +17,12 @@ from spicetrio.sources.demo.keyboard import KeyboardPanel
 from spicetrio.sources.demo.layout import Box, Layout
 from spicetrio.sources.demo.motion import MotionPanel
 from spicetrio.sources.demo.paint import PaintPanel
+from spicetrio.sources.demo.sound import SoundPanel
 from spicetrio.sources.demo.ticker import Ticker
 from spicetrio.sources.demo.viewers import ViewersPanel
 
 if TYPE_CHECKING:
-    from spicetrio import Display, Inputs, Server
+    from spicetrio import Display, Inputs, Playback, Record, Server
     from spicetrio.sources.demo.cursors import Shape
     from spicetrio.sources.demo.guests import Guest
     from spicetrio.sources.demo.panel import Panel
@@ -30,16 +32,20 @@ async def serve_demo(
     server: Server,
     *,
     size: tuple[int, int] = (1024, 768),
+    playback: bool = True,
+    record: bool = True,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve a display that shows at once that everything works.
 
-    It needs nothing but a server: there is something to type in, something to paint on, and something that moves.
-    Several viewers can use it at the same time.
+    It needs nothing but a server: there is something to type in, something to paint on, something to play on, and
+    something that moves. Several viewers can use it at the same time.
 
     Args:
-        server: What it opens its display and its inputs on.
+        server: What it opens its channels on.
         size: Width and height of the display.
+        playback: Viewers can hear something.
+        record: Viewers can turn microphones on.
         task_status: Told once the first picture is complete.
 
     Cancellation: the demo ends.
@@ -48,12 +54,13 @@ async def serve_demo(
         ValueError: The size is too small.
     """
     layout = Layout.of(*size)
-    async with (
-        server.open_display(*size) as display,
-        server.open_inputs() as inputs,
-        trio.open_nursery() as nursery,
-    ):
-        desk = Desk(server, display, inputs, layout)
+    async with AsyncExitStack() as stack:
+        display = await stack.enter_async_context(server.open_display(*size))
+        inputs = await stack.enter_async_context(server.open_inputs())
+        heard = await stack.enter_async_context(server.open_playback()) if playback else None
+        said = await stack.enter_async_context(server.open_record()) if record else None
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        desk = Desk(server, display, inputs, layout, heard, said)
         await desk.show()
         for panel in desk.panels:
             nursery.start_soon(panel.run, name=f"demo {type(panel).__name__}")
@@ -70,9 +77,19 @@ class Desk:
         display: What is drawn on.
         inputs: Where keys and the mouse come from.
         layout: Where the panels are.
+        playback: What viewers hear, if they do.
+        record: What viewers say, if they may.
     """
 
-    def __init__(self, server: Server, display: Display, inputs: Inputs, layout: Layout) -> None:
+    def __init__(
+        self,
+        server: Server,
+        display: Display,
+        inputs: Inputs,
+        layout: Layout,
+        playback: Playback | None = None,
+        record: Record | None = None,
+    ) -> None:
         self._server = server
         self._display = display
         self._inputs = inputs
@@ -81,10 +98,12 @@ class Desk:
         self._guests = Guests(layout.width // 2, layout.height // 2)
         self._journal = Journal(display, layout.journal, server)
         self._keyboard = KeyboardPanel(display, layout.keyboard, server, inputs, self._journal)
+        self._sound = SoundPanel(display, layout.sound, playback, record, self._journal)
         self._viewers = ViewersPanel(display, layout.viewers, server, self._guests)
         self.panels: tuple[Panel, ...] = (
             PaintPanel(display, layout.paint, self._journal),
             self._keyboard,
+            self._sound,
             ClockPanel(display, layout.clock, server),
             MotionPanel(display, layout.motion, server, self._journal),
             self._viewers,
@@ -123,6 +142,7 @@ class Desk:
             guest = self._guests.of(event.viewer)
             match event:
                 case KeyEvent(code=code, down=down):
+                    self._sound.key(guest, code, down)
                     self._keyboard.key(guest, code, down)
                 case PointerPosition(x=x, y=y):
                     self._move(guest, x, y)

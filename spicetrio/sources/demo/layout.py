@@ -12,6 +12,7 @@ _MARGIN: Final = 14
 _GAP: Final = 12
 _HEADER: Final = 54
 _TICKER: Final = 30
+_SOUND: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Layout:
     header: Box
     paint: Box
     keyboard: Box
+    sound: Box
     clock: Box
     motion: Box
     viewers: Box
@@ -93,9 +95,10 @@ class Layout:
         right = min(max(inner * 37 // 100, 236), 460)
         left = inner - _GAP - right
         top, bottom = header.bottom, ticker.y - _GAP
-        paint, keyboard = _stack(_MARGIN, top, left, bottom, (58, 42))
+        sound = Box(_MARGIN, bottom - _SOUND, left, _SOUND)
+        paint, keyboard = _stack(_MARGIN, top, left, sound.y - _GAP, (51, 49))
         clock, motion, viewers, journal = _stack(_MARGIN + left + _GAP, top, right, bottom, (21, 29, 25, 25))
-        return cls(width, height, header, paint, keyboard, clock, motion, viewers, journal, ticker)
+        return cls(width, height, header, paint, keyboard, sound, clock, motion, viewers, journal, ticker)
 
 
 def _stack(x: int, top: int, width: int, bottom: int, shares: tuple[int, ...]) -> list[Box]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 import trio
@@ -13,28 +13,40 @@ from spicetrio.sources.x11.capture import Capture, screen_size
 from spicetrio.sources.x11.connection import open_connection
 from spicetrio.sources.x11.cursor import Cursor
 from spicetrio.sources.x11.input import Input
+from spicetrio.sources.x11.sound import open_sound
 from spicetrio.sources.x11.xserver import XServer, open_xserver, run_command
 
 
-async def attach(server: spicetrio.Server, display: str, task_status: trio.TaskStatus[str]) -> None:
-    """Show an X server that runs already, until cancelled.
+async def attach(
+    server: spicetrio.Server, display: str, playback: bool, record: bool, task_status: trio.TaskStatus[str]
+) -> None:
+    """Show an X server that runs already, until cancelled, and carry the sound of its user's sound server.
 
     Raises:
         SourceError: It cannot be shown, or went away; also inside a group.
     """
-    await _show(server, display, None, (), task_status)
+    async with open_sound(server, own=False, playback=playback, record=record):
+        await _show(server, display, None, (), {}, task_status)
 
 
 async def start(
-    server: spicetrio.Server, command: Sequence[str], size: tuple[int, int], task_status: trio.TaskStatus[str]
+    server: spicetrio.Server,
+    command: Sequence[str],
+    size: tuple[int, int],
+    playback: bool,
+    record: bool,
+    task_status: trio.TaskStatus[str],
 ) -> None:
-    """Start an X server and a program on it, and show them until the program ends.
+    """Start an X server, a sound server and a program, and show them until the program ends.
 
     Raises:
         SourceError: One of them cannot be started, or the X server went away; also inside a group.
     """
-    async with open_xserver(*size) as xserver:
-        await _show(server, xserver.display, xserver, command, task_status)
+    async with (
+        open_xserver(*size) as xserver,
+        open_sound(server, own=True, playback=playback, record=record) as environment,
+    ):
+        await _show(server, xserver.display, xserver, command, environment, task_status)
 
 
 async def _show(
@@ -42,6 +54,7 @@ async def _show(
     name: str,
     own: XServer | None,
     command: Sequence[str],
+    environment: Mapping[str, str],
     task_status: trio.TaskStatus[str],
 ) -> None:
     async with open_connection(name, own.cookie if own else None) as connection:
@@ -58,5 +71,5 @@ async def _show(
             nursery.start_soon(Input(connection, display, inputs).run)
             task_status.started(name)
             if own and command:
-                await run_command(command, own)
+                await run_command(command, own, environment)
                 nursery.cancel_scope.cancel()

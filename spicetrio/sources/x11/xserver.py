@@ -12,7 +12,7 @@ import socket
 import struct
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,15 +158,21 @@ def authority_entry(cookie: bytes) -> bytes:
     return struct.pack(">H", _FAMILY_WILD) + b"".join(struct.pack(">H", len(data)) + data for data in fields)
 
 
-async def run_command(command: Sequence[str], xserver: XServer) -> None:
+async def run_command(command: Sequence[str], xserver: XServer, changes: Mapping[str, str]) -> None:
     """Run a program on an X server until it ends; cancelling it ends the program and what it has started.
+
+    Args:
+        command: The program and its arguments.
+        xserver: Where its windows are.
+        changes: What else differs in its environment from ours.
 
     Raises:
         SourceError: It cannot be started.
     """
-    environment = dict(os.environ, DISPLAY=xserver.display, XAUTHORITY=str(xserver.authority))
-    # A toolkit that finds a Wayland session prefers it.
-    environment.pop("WAYLAND_DISPLAY", None)
+    environment = {**os.environ, "DISPLAY": xserver.display, "XAUTHORITY": str(xserver.authority), **changes}
+    # A toolkit that finds a Wayland session prefers it; the user's sound card is none of the session's.
+    for name in ("WAYLAND_DISPLAY", "PULSE_SINK", "PULSE_SOURCE"):
+        environment.pop(name, None)
     # Standard output is for the line that says where viewers connect to.
     async with open_group(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=_STANDARD_ERROR, stderr=_STANDARD_ERROR

@@ -11,7 +11,7 @@ from spicetrio.sources.demo.layout import Box, Layout
 def test_panels_are_on_the_display_and_do_not_overlap(size: tuple[int, int]) -> None:
     layout = Layout.of(*size)
     boxes = [value for name in layout.__slots__ if isinstance(value := getattr(layout, name), Box)]
-    assert len(boxes) == 8
+    assert len(boxes) == 9
     for box in boxes:
         assert box.width > 40
         assert box.height > 25

@@ -1,0 +1,188 @@
+"""A desktop's sound server, PulseAudio or PipeWire in its place: one of our own, or the one that runs.
+
+It is spoken to by the programs that everybody has for it (Debian: pulseaudio-utils), which work with both.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from spicetrio.sources.errors import SourceError
+from spicetrio.sources.processes import open_group
+
+RATE: Final = 48000
+"""Samples in a second."""
+START_SECONDS: Final = 10.0
+"""How long a sound server may take to be ready."""
+ANSWER_SECONDS: Final = 5.0
+"""How long it may take to do something."""
+LATENCY: Final = 20
+"""Milliseconds of sound that are handed over at a time."""
+
+_PROGRAMS: Final = ("pactl", "parec", "pacat")
+_SAMPLES: Final = ("--raw", "--format=s16le", f"--rate={RATE}", "--channels=2", f"--latency-msec={LATENCY}")
+_SINK: Final = f"rate={RATE} format=s16le channels=2".split()
+_POLL_SECONDS: Final = 0.02
+
+
+@dataclass(frozen=True)
+class SoundServer:
+    """A sound server, with a microphone that the viewers speak into."""
+
+    environment: Mapping[str, str]
+    """What its clients run in."""
+    monitor: str
+    """The source that has all that the desktop plays."""
+    voices: str
+    """The sink whose sound comes out of the microphone."""
+    microphone: str
+    """The source that the desktop's programs record."""
+
+    async def ask(self, *question: str) -> str:
+        """Return the answer of `pactl`.
+
+        Raises:
+            SourceError: The sound server is not there, or will not do it.
+        """
+        return await _ask(self.environment, *question)
+
+    async def is_recorded(self) -> bool:
+        """Tell whether one of the desktop's programs listens to the microphone."""
+        sources = [line.split("\t") for line in (await self.ask("list", "short", "sources")).splitlines()]
+        index = next((number for number, name, *_ in sources if name == self.microphone), None)
+        outputs = [line.split("\t") for line in (await self.ask("list", "short", "source-outputs")).splitlines()]
+        return any(source == index for _, source, *_ in outputs)
+
+    def recorder(self) -> list[str]:
+        """Return the program that writes what the desktop plays to its standard output."""
+        return ["parec", *_SAMPLES, f"--device={self.monitor}", "--client-name=spicetrio"]
+
+    def speaker(self) -> list[str]:
+        """Return the program that speaks what it reads from standard input into the microphone."""
+        return ["pacat", *_SAMPLES, f"--device={self.voices}", "--client-name=spicetrio"]
+
+
+def closed_environment(folder: Path) -> dict[str, str]:
+    """Return what keeps a desktop's programs from the sound server of this machine's user: theirs would be here."""
+    return {"PULSE_SERVER": f"unix:{folder / 'pulse'}", "PIPEWIRE_REMOTE": str(folder / "pipewire")}
+
+
+@asynccontextmanager
+async def open_own(folder: Path) -> AsyncIterator[SoundServer]:
+    """Run a PulseAudio without sound cards while the block runs. Who can enter the folder can use it.
+
+    Raises:
+        SourceError: It is not installed, or does not start.
+    """
+    _need("pulseaudio", *_PROGRAMS)
+    address = folder / "pulse"
+    environment = {**os.environ, **closed_environment(folder)}
+    # It reads no settings of the user's, and leaves nothing in their home.
+    private = {"HOME": str(folder), "PULSE_RUNTIME_PATH": str(folder), "PULSE_STATE_PATH": str(folder)}
+    command = ["pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1"]
+    command += ["--realtime=no", "--high-priority=no"]
+    command.append(f"--load=module-native-protocol-unix socket={address} auth-anonymous=1")
+    nowhere = subprocess.DEVNULL
+    async with open_group(
+        command, env={**environment, **private}, stdin=nowhere, stdout=nowhere, stderr=nowhere
+    ) as process:
+        await _wait_ready(process, address)
+        await _load(environment, "module-null-sink", "sink_name=viewers", *_SINK, _described("sink", "Viewers"))
+        await _load_microphone(environment, "")
+        await _ask(environment, "set-default-sink", "viewers")
+        await _ask(environment, "set-default-source", "microphone")
+        yield SoundServer(environment, "viewers.monitor", "voices", "microphone")
+
+
+@asynccontextmanager
+async def open_running() -> AsyncIterator[SoundServer]:
+    """Use the sound server that runs, as `pactl` finds it. It has another microphone while the block runs.
+
+    Raises:
+        SourceError: There is none.
+    """
+    _need(*_PROGRAMS)
+    prefix = f"spicetrio-{os.getpid()}-"
+    modules = await _load_microphone(os.environ, prefix)
+    try:
+        yield SoundServer(os.environ, "@DEFAULT_MONITOR@", f"{prefix}voices", f"{prefix}microphone")
+    finally:
+        with trio.CancelScope(shield=True):  # bounded by ANSWER_SECONDS
+            await _unload(modules)
+
+
+async def _load_microphone(environment: Mapping[str, str], prefix: str) -> list[str]:
+    """Make a sink, and a source that has its sound: programs do not offer monitors of sinks as microphones."""
+    voices = await _load(
+        environment, "module-null-sink", f"sink_name={prefix}voices", *_SINK, _described("sink", "Voices")
+    )
+    microphone = await _load(
+        environment,
+        "module-remap-source",
+        f"source_name={prefix}microphone",
+        f"master={prefix}voices.monitor",
+        _described("source", "Microphone"),
+    )
+    return [microphone, voices]
+
+
+def _described(kind: str, description: str) -> str:
+    return f"{kind}_properties=device.description={description}"
+
+
+async def _load(environment: Mapping[str, str], *module: str) -> str:
+    return (await _ask(environment, "load-module", *module)).strip()
+
+
+async def _unload(modules: Sequence[str]) -> None:
+    try:
+        for module in modules:
+            await _ask(os.environ, "unload-module", module)
+    except SourceError:  # the sound server has gone, and they with it
+        return
+
+
+async def _ask(environment: Mapping[str, str], *question: str) -> str:
+    with trio.move_on_after(ANSWER_SECONDS):
+        # Words in the user's language could not be read.
+        done = await trio.run_process(
+            ["pactl", *question],
+            env={**environment, "LC_ALL": "C"},
+            capture_stdout=True,
+            capture_stderr=True,
+            check=False,
+        )
+        if done.returncode:
+            reason = done.stderr.decode(errors="replace").strip().splitlines() or ["it gives no reason"]
+            raise SourceError(f"the sound server does not do {question[0]}: {reason[-1]}")
+        return done.stdout.decode(errors="replace")
+    raise SourceError(f"the sound server does not answer {question[0]}")
+
+
+def _need(*programs: str) -> None:
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        raise SourceError(f"{', '.join(missing)} not found (Debian: apt-get install pulseaudio pulseaudio-utils)")
+
+
+async def _wait_ready(process: trio.Process, address: Path) -> None:
+    with trio.move_on_after(START_SECONDS):
+        while process.poll() is None:
+            try:
+                stream = await trio.open_unix_socket(str(address))
+            except OSError:  # it tells nobody when it is ready
+                await trio.sleep(_POLL_SECONDS)
+            else:
+                await stream.aclose()
+                return
+        raise SourceError(f"pulseaudio does not start: exit status {process.returncode}")
+    raise SourceError(f"pulseaudio was not ready after {START_SECONDS:.0f} s")
