@@ -5,8 +5,8 @@ for as long as the X server is stopped or grabbed; so nothing here waits inside 
 task waits for the socket to be readable, and `xcb_poll_for_reply` tells whether the answer has come. Measured on a
 local Xvfb, a round trip takes 90 us this way, 87 us when it blocks, 250 us through a thread.
 
-What can still block is short: flushing into a full socket (see `REQUESTS_UNANSWERED`), and reading the rest of a reply
-whose first 32 bytes have come (the X server writes a reply in one go).
+What can still block is short: flushing into a full socket (see `REQUESTS_UNANSWERED` and `PIECE_BYTES`), and reading
+the rest of a reply whose first 32 bytes have come (the X server writes a reply in one go).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -26,6 +26,7 @@ import cffi  # type: ignore[import-untyped,unused-ignore]
 import trio
 import xcffib
 import xcffib.damage
+import xcffib.randr
 import xcffib.shm
 import xcffib.xfixes
 import xcffib.xkb
@@ -53,6 +54,11 @@ CONNECT_SECONDS: Final = 10.0
 """How long an X server may take to accept a connection."""
 REQUESTS_UNANSWERED: Final = 64
 """How many requests go out before a round trip is due: 36 bytes each, they fit a socket's buffer and do not block."""
+PIECE_BYTES: Final = 64 * 1024
+"""The largest request. Linux calls a UNIX socket writable while at least three quarters of its buffer are free, which
+are 156 KiB unless someone has made it smaller; so it fits, and does not block."""
+RANDR: Final = "RANDR"
+"""The one extension that the source does without where it is not there."""
 COOKIE_PROTOCOL: Final = b"MIT-MAGIC-COOKIE-1"
 DEPTHS: Final = (24, 32)
 EVENT_BYTES: Final = 32
@@ -81,6 +87,10 @@ class Signal:
     async def wait(self) -> None:
         """Wait until it is raised, and take it."""
         await self._event.wait()
+        self.clear()
+
+    def clear(self) -> None:
+        """Take it if it is raised."""
         self._event = trio.Event()
 
 
@@ -122,7 +132,8 @@ class XConnection:
     def __init__(self, raw: Any, display: str) -> None:
         self._raw = raw
         self._answers: deque[_Answer] = deque()
-        self._handlers: dict[int, Callable[[], None]] = {}
+        self._handlers: dict[int, Callable[[bytes], None]] = {}
+        self._writing = trio.Lock()
         self.display = display
         self.screen: Any = raw.setup.roots[raw.pref_screen]
         self.root: int = self.screen.root
@@ -132,6 +143,8 @@ class XConnection:
         self.damage: Any = raw(_xcb.damage.key)
         self.xtest: Any = raw(_xcb.xtest.key)
         self.xkb: Any = raw(_xcb.xkb.key)
+        self.randr: Any = raw(_xcb.randr.key) if self._data(_xcb.randr.key).present else None
+        """None if the X server has no RANDR."""
 
     def new_id(self) -> int:
         """An identifier for a thing to be made on the server."""
@@ -139,10 +152,14 @@ class XConnection:
 
     def first_event(self, extension: Any) -> int:
         """The number of the first of an extension's events."""
-        return int(_xcb.lib.xcb_get_extension_data(self._raw._conn, extension.c_key).first_event)
+        return int(self._data(extension).first_event)
 
     def on_event(self, number: int, handler: Callable[[], None]) -> None:
         """Call a handler when an event of this number came. It is not given the event, but asks for the state."""
+        self.take_events(number, lambda _: handler())
+
+    def take_events(self, number: int, handler: Callable[[bytes], None]) -> None:
+        """Give a handler the 32 bytes of each event of this number, in order. It may request nothing."""
         self._handlers[number] = handler
 
     def pass_fd(self, fd: int) -> None:
@@ -182,6 +199,20 @@ class XConnection:
                 raise answer.error
         return [answer.reply for answer in answers]
 
+    async def atoms(self, names: Iterable[str]) -> dict[str, int]:
+        """The atoms of these names, which are made if need be."""
+        names = list(names)
+        replies = await self.ask_all([self.core.InternAtom(False, len(name), name) for name in names])
+        return {name: reply.atom for name, reply in zip(names, replies, strict=True)}
+
+    async def room(self) -> None:
+        """Wait until the socket takes `PIECE_BYTES` without blocking, which is to be made use of before anything else.
+
+        Cancellation: nothing has happened.
+        """
+        async with self._writing:
+            await trio.lowlevel.wait_writable(self._raw.get_file_descriptor())
+
     async def run(self, scope: trio.CancelScope) -> None:
         """Read replies and events within the scope, for as long as the X server is there."""
         fd = self._raw.get_file_descriptor()
@@ -197,6 +228,10 @@ class XConnection:
     def close(self) -> None:
         """Hang up. What the X server has not done by now it may never do: it stops reading when it notices."""
         self._raw.disconnect()
+
+    def _data(self, extension: Any) -> Any:
+        # Each was asked for when the connection was checked, and libxcb remembers the answers.
+        return _xcb.lib.xcb_get_extension_data(self._raw._conn, extension.c_key)
 
     def _process(self) -> None:
         """Hand out all that has come. On return libxcb holds nothing that nobody knows of."""
@@ -217,7 +252,7 @@ class XConnection:
                 code, minor, major = struct.unpack_from("=xB6xHB", data)
                 _log.debug("%s: %s", self.display, XError(code, major, minor))
             elif number in self._handlers:
-                self._handlers[number]()
+                self._handlers[number](data)
         return taken
 
     def _take_replies(self) -> bool:
@@ -312,6 +347,8 @@ def _check(raw: Any, display: str) -> None:
         if extension.version is not None:
             raw(extension.key).QueryVersion(*extension.version).reply()
     raw(_xcb.xkb.key).UseExtension(1, 0).reply()
+    if raw.core.QueryExtension(len(RANDR), RANDR).reply().present:
+        raw(_xcb.randr.key).QueryVersion(1, 5).reply()
     shm = raw(_xcb.shm.key).QueryVersion().reply()
     if (shm.major_version, shm.minor_version) < (1, 2):
         raise SourceError(

@@ -13,6 +13,7 @@ from spicetrio.sources.x11.capture import Capture, screen_size
 from spicetrio.sources.x11.connection import open_connection
 from spicetrio.sources.x11.cursor import Cursor
 from spicetrio.sources.x11.input import Input
+from spicetrio.sources.x11.selection import Selections
 from spicetrio.sources.x11.xserver import XServer, open_xserver, run_command
 
 
@@ -51,11 +52,13 @@ async def _show(
                 display = await stack.enter_async_context(server.open_display(width, height))
             except ValueError as error:
                 raise SourceError(f"the screen at {name} cannot be shown: {error}") from error
+            agent = await stack.enter_async_context(server.open_agent())
             inputs = await stack.enter_async_context(server.open_inputs())
             nursery = await stack.enter_async_context(trio.open_nursery())
             nursery.start_soon(Capture(connection, display).run)
             nursery.start_soon(Cursor(connection, display).run)
             nursery.start_soon(Input(connection, display, inputs).run)
+            nursery.start_soon(Selections(connection, agent.clipboards).run)
             task_status.started(name)
             if own and command:
                 await run_command(command, own)

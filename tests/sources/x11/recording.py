@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import trio
 from PIL import Image
+from trio_util import AsyncValue
 
 import spicetrio
 
@@ -125,10 +126,24 @@ class RecordingInputs(Changing):
         self._send.send_nowait(event(*fields, cast("spicetrio.Client", None)))
 
 
+class RecordingAgent:
+    """The clipboards are real ones; viewers are who calls `grab` and `release` on them."""
+
+    def __init__(self, limit: int) -> None:
+        self.clipboards = {
+            selection: spicetrio.Clipboard(
+                selection, limit=limit, adopt=lambda read: read, changed=lambda clipboard: None
+            )
+            for selection in spicetrio.Selection
+        }
+        self.monitors = AsyncValue[tuple[spicetrio.Rect, ...] | None](None)
+
+
 class RecordingServer:
     """Stands in for `spicetrio.Server`."""
 
-    def __init__(self) -> None:
+    def __init__(self, clipboard_limit: int = 1 << 26) -> None:
+        self.agent = RecordingAgent(clipboard_limit)
         self.display = RecordingDisplay(1, 1)
         self.inputs = RecordingInputs()
         self.closed = False
@@ -144,6 +159,10 @@ class RecordingServer:
     @asynccontextmanager
     async def open_inputs(self) -> AsyncIterator[RecordingInputs]:
         yield self.inputs
+
+    @asynccontextmanager
+    async def open_agent(self) -> AsyncIterator[RecordingAgent]:
+        yield self.agent
 
     @property
     def server(self) -> spicetrio.Server:

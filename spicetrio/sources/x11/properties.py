@@ -1,0 +1,88 @@
+"""Properties of windows: how X clients pass data on to each other."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import Final, NamedTuple
+
+from spicetrio import ClipboardError
+from spicetrio.sources.x11.connection import PIECE_BYTES, XConnection, reply_bytes
+
+NO_ATOM: Final = 0
+PROPERTY_CHANGE: Final = 1 << 22
+"""The mask of PropertyNotify events."""
+CW_EVENT_MASK: Final = 1 << 11
+
+_CHANGE_PROPERTY: Final = 18
+_REPLACE: Final = 0
+_ANY_TYPE: Final = 0
+_HEAD: Final = struct.Struct("=xB2xIIIB3xI")
+_REPLY: Final = struct.Struct("=xB6xIII12x")
+
+
+class Property(NamedTuple):
+    """What a property holds."""
+
+    type: int
+    """An atom; `NO_ATOM` if there is no such property."""
+    format: int
+    """Bits of each item: 8, 16 or 32."""
+    data: bytes
+    """The items, in this machine's byte order."""
+
+    @classmethod
+    def of_words(cls, type_: int, *words: int) -> Property:
+        """Make one of 32-bit items."""
+        return cls(type_, 32, struct.pack(f"={len(words)}I", *words))
+
+    def words(self) -> list[int]:
+        """Its 32-bit items."""
+        return list(struct.unpack_from(f"={len(self.data) // 4}I", self.data))
+
+
+async def write_property(connection: XConnection, window: int, name: int, value: Property) -> None:
+    """Set a property, once there is room for it on the way. That the window is gone is no error here.
+
+    Args:
+        connection: To the X server.
+        window: Whose property.
+        name: An atom.
+        value: Of at most `PIECE_BYTES`.
+
+    Cancellation: it is set or not.
+    """
+    # Not by xcffib, which makes an object of each byte.
+    head = _HEAD.pack(_REPLACE, window, name, value.type, value.format, len(value.data) * 8 // value.format)
+    await connection.room()
+    connection.core.send_request(_CHANGE_PROPERTY, io.BytesIO(head + value.data))
+    connection.flush()
+
+
+async def read_property(connection: XConnection, window: int, name: int, limit: int, *, delete: bool) -> Property:
+    """Return a property.
+
+    Args:
+        connection: To the X server.
+        window: Whose property.
+        name: An atom.
+        limit: The most bytes that are taken.
+        delete: Delete it afterwards.
+
+    Cancellation: it is deleted or not.
+
+    Raises:
+        XError: There is no such window.
+        ClipboardError: It is larger.
+    """
+    data = bytearray()
+    while True:
+        cookie = connection.core.GetProperty(delete, window, name, _ANY_TYPE, len(data) // 4, PIECE_BYTES // 4)
+        cookie.reply_type = reply_bytes
+        reply: bytes = await connection.ask(cookie)
+        format_, type_, rest, items = _REPLY.unpack_from(reply)
+        data += reply[_REPLY.size : _REPLY.size + items * format_ // 8]
+        if len(data) + rest > limit:
+            raise ClipboardError(f"it is of more than the {limit} bytes that are taken")
+        if not rest:
+            return Property(type_, format_, bytes(data))
