@@ -20,6 +20,7 @@ examples:
   spicetrio x11 --start xfce4-session --size 1600x900
   spicetrio x11 --vv desk.vv -- xterm -e top
 """
+RESIZE = ("auto", "always", "never")
 
 
 def add_options(parser: Parser) -> None:
@@ -35,6 +36,13 @@ def add_options(parser: Parser) -> None:
     group.add_argument("command", nargs="*", metavar="COMMAND", help="the same, written behind -- as it is")
     group.add_argument(
         "--size", type=size, metavar="WxH", help="size of the screen that is started (default: 1024x768)"
+    )
+    group.add_argument(
+        "--resize",
+        choices=RESIZE,
+        default="auto",
+        help="let the desktop follow the size of a viewer's window: "
+        "auto if it is started here, always or never (default: %(default)s)",
     )
     add_serving_options(parser)
 
@@ -53,7 +61,8 @@ def execute(arguments: argparse.Namespace, parser: Parser) -> int:
     # Only here, so that the other commands do without what it needs.
     from spicetrio.sources.x11 import serve_x11
 
-    source = partial(serve_x11, display=display, start=start, size=arguments.size or (1024, 768))
+    resize = arguments.resize == "always" or (arguments.resize == "auto" and start is not None)
+    source = partial(serve_x11, display=display, start=start, size=arguments.size or (1024, 768), resize=resize)
     return run(parser.prog, serving, source)
 
 

@@ -23,17 +23,19 @@ async def serve_x11(
     display: str | None,
     start: Sequence[str] | None,
     size: tuple[int, int],
+    resize: bool,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Show an X server to the viewers of a server, and pass on what they do.
+    """Show an X server to the viewers of a server, pass on what they do, and share its clipboards with them.
 
-    It opens a display and inputs of the server.
+    It opens a display, inputs and an agent of the server.
 
     Args:
         server: Who serves it.
         display: The X server to attach to, as in $DISPLAY; without it and `start`, the one that $DISPLAY names.
         start: The command to run on an Xvfb of its own, which ends with it; empty for an Xvfb without one.
         size: Width and height of that Xvfb's screen in pixels.
+        resize: Let the screen follow the size of a viewer's window.
         task_status: Started with the name of the X server, once it is shown.
 
     Returns when the command started has ended; a display that was attached to is shown until cancelled.
@@ -54,14 +56,14 @@ async def serve_x11(
 
     try:
         if start is not None:
-            await session.start(server, start, size, task_status)
+            await session.start(server, start, size, resize, task_status)
             return
         name = display or os.environ.get("DISPLAY")
         if not name:
             raise SourceError(
                 "DISPLAY is not set: name a running display with --display :0, or run a program with --start"
             )
-        await session.attach(server, name, task_status)
+        await session.attach(server, name, resize, task_status)
     except BaseExceptionGroup as group:
         errors, others = group.split(SourceError)
         if errors is None or others is not None:

@@ -18,6 +18,7 @@ import trio
 import spicetrio
 from spicetrio.sources.errors import SourceError
 from spicetrio.sources.x11.connection import Signal, XConnection, XError, reply_bytes
+from spicetrio.sources.x11.monitors import read_monitors
 from spicetrio.sources.x11.segment import Segment
 
 CAPTURE_INTERVAL: Final = 1 / 60
@@ -65,6 +66,7 @@ class Capture:
                     await self._display.resize(width, height)
                 except ValueError as error:
                     raise SourceError(f"the screen at {connection.display} cannot be shown: {error}") from error
+            await self._display.set_heads(await read_monitors(connection, width, height))
             with closing(Segment(connection, width, height)) as segment:
                 await self._follow(segment)
 

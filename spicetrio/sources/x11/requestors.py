@@ -125,25 +125,27 @@ class Requestors:
     async def answer(self, request: Request) -> None:
         """Answer a request. It lasts until what was asked for was taken, or our patience ends."""
         place = request.property or request.target  # old clients name no property
-        holding = self.holdings.get(request.selection)
-        refused = (
-            holding is None
-            or not holding.was_held(request.time)
-            or request.requestor == self._connection.root  # whose events are for others here to choose
-            or self._requests >= MOST_REQUESTS
-        )
+        holding = self._holding(request)
         self._requests += 1
         try:
             async with trio.open_nursery() as nursery:
-                written = False
-                if holding is not None and not refused:
-                    if request.target == self._atoms["MULTIPLE"]:
-                        written = await self._write_several(request.requestor, place, holding, nursery)
-                    else:
-                        written = await self._write(request.requestor, place, request.target, holding, nursery)
+                if holding is None:
+                    written = False
+                elif request.target == self._atoms["MULTIPLE"]:
+                    written = await self._write_several(request.requestor, place, holding, nursery)
+                else:
+                    written = await self._write(request.requestor, place, request.target, holding, nursery)
                 self._notify(request, place if written else NO_ATOM)
         finally:
             self._requests -= 1
+
+    def _holding(self, request: Request) -> Holding | None:
+        """What is asked for, if it is given."""
+        holding = self.holdings.get(request.selection)
+        if holding is None or not holding.was_held(request.time) or self._requests >= MOST_REQUESTS:
+            return None
+        # Others here choose which events come of the root window.
+        return None if request.requestor == self._connection.root else holding
 
     async def _write_several(self, window: int, place: int, holding: Holding, nursery: trio.Nursery) -> bool:
         """Write targets to a property each, as the pairs in this one say; where one cannot be, say so there."""

@@ -35,10 +35,14 @@ async def attached(xvfb: dict[str, str]) -> AsyncIterator[RecordingServer]:
 
 
 @asynccontextmanager
-async def attach(environment: dict[str, str]) -> AsyncIterator[RecordingServer]:
-    server = RecordingServer()
+async def attach(
+    environment: dict[str, str], server: RecordingServer | None = None, *, resize: bool = False
+) -> AsyncIterator[RecordingServer]:
+    server = server or RecordingServer()
     async with trio.open_nursery() as nursery:
-        serve = partial(serve_x11, server.server, display=environment["DISPLAY"], start=None, size=(1, 1))
+        serve = partial(
+            serve_x11, server.server, display=environment["DISPLAY"], start=None, size=(1, 1), resize=resize
+        )
         with trio.fail_after(15):
             await nursery.start(serve)
             await server.display.until(lambda: bool(server.display.frames))

@@ -61,6 +61,7 @@ class RecordingDisplay(Changing):
         self.width = width
         self.height = height
         self.cursor = RecordingCursor()
+        self.heads: list[spicetrio.Rect] = []
         self.picture = bytearray(width * height * 4)
         self.frames: list[list[spicetrio.Rect] | None] = []
         self.times: list[float] = []
@@ -85,6 +86,12 @@ class RecordingDisplay(Changing):
         await trio.lowlevel.checkpoint()
         self.width, self.height = width, height
         self.picture = bytearray(width * height * 4)
+        self.heads = [spicetrio.Rect(0, 0, width, height)]
+
+    async def set_heads(self, areas: Iterable[spicetrio.Rect]) -> None:
+        await trio.lowlevel.checkpoint()
+        self.heads = list(areas)
+        self.changed()
 
     def rgb(self) -> bytes:
         return Image.frombytes("RGB", (self.width, self.height), bytes(self.picture), "raw", "BGRX").tobytes()

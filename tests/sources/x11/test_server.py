@@ -26,7 +26,9 @@ async def served(environment: dict[str, str]) -> AsyncIterator[tuple[spicetrio.D
         trio.open_nursery() as nursery,
     ):
         with trio.fail_after(15):
-            await nursery.start(partial(serve_x11, server, display=environment["DISPLAY"], start=None, size=(1, 1)))
+            await nursery.start(
+                partial(serve_x11, server, display=environment["DISPLAY"], start=None, size=(1, 1), resize=False)
+            )
         display, inputs = (server._channels[kind, 0] for kind in (ChannelType.DISPLAY, ChannelType.INPUTS))
         yield cast(spicetrio.Display, display), cast(spicetrio.Inputs, inputs)
         nursery.cancel_scope.cancel()

@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 async def run(*, display: str | None = None, start: Sequence[str] | None = None) -> None:
     with trio.fail_after(30):
-        await serve_x11(RecordingServer().server, display=display, start=start, size=SIZE)
+        await serve_x11(RecordingServer().server, display=display, start=start, size=SIZE, resize=False)
 
 
 async def refusal(*, display: str | None = None, start: Sequence[str] | None = None) -> str:
@@ -114,14 +114,16 @@ async def test_it_ends_with_its_command(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def started(folder: Path, script: str) -> AsyncIterator[tuple[RecordingServer, dict[str, str]]]:
+async def started(
+    folder: Path, script: str, *, resize: bool = False
+) -> AsyncIterator[tuple[RecordingServer, dict[str, str]]]:
     """A session with this script, cancelled in the end, and the environment the script told of."""
     told = folder / "told"
     server = RecordingServer()
     command = ["sh", "-c", f'echo "$DISPLAY $XAUTHORITY" > {told}.part; mv {told}.part {told}; {script}']
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
-            serve = partial(serve_x11, server.server, display=None, start=command, size=SIZE)
+            serve = partial(serve_x11, server.server, display=None, start=command, size=SIZE, resize=resize)
             name = await nursery.start(serve)
             while not told.exists():  # noqa: ASYNC110  (another process makes it)
                 await trio.sleep(0.01)
