@@ -16,7 +16,14 @@ import trio
 
 from spicetrio import ClipboardError
 from spicetrio.sources.x11.connection import ConnectionLost, Signal, XConnection
-from spicetrio.sources.x11.properties import CW_EVENT_MASK, NO_ATOM, PROPERTY_CHANGE, Property, read_property
+from spicetrio.sources.x11.properties import (
+    CW_EVENT_MASK,
+    NO_ATOM,
+    PROPERTY_CHANGE,
+    Property,
+    TooLargeError,
+    read_property,
+)
 
 PATIENCE_SECONDS: Final = 10.0
 """How long an X client may take for one step of a transfer."""
@@ -97,7 +104,9 @@ class Conversions:
         data = bytearray()
         while True:
             await _wait(window.written)
-            piece = await self._take(number, limit - len(data))
+            piece = await self._take(number, limit)
+            if len(data) + len(piece.data) > limit:
+                raise TooLargeError(limit)
             if piece.type == NO_ATOM:
                 continue  # it was written in several requests, and all of it taken with the first
             if not piece.data:

@@ -21,6 +21,13 @@ _HEAD: Final = struct.Struct("=xB2xIIIB3xI")
 _REPLY: Final = struct.Struct("=xB6xIII12x")
 
 
+class TooLargeError(ClipboardError):
+    """More is to be had than is taken."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"it is of more than the {limit} bytes that are taken")
+
+
 class Property(NamedTuple):
     """What a property holds."""
 
@@ -73,7 +80,7 @@ async def read_property(connection: XConnection, window: int, name: int, limit: 
 
     Raises:
         XError: There is no such window.
-        ClipboardError: It is larger.
+        TooLargeError: It is larger.
     """
     data = bytearray()
     while True:
@@ -83,6 +90,6 @@ async def read_property(connection: XConnection, window: int, name: int, limit: 
         format_, type_, rest, items = _REPLY.unpack_from(reply)
         data += reply[_REPLY.size : _REPLY.size + items * format_ // 8]
         if len(data) + rest > limit:
-            raise ClipboardError(f"it is of more than the {limit} bytes that are taken")
+            raise TooLargeError(limit)
         if not rest:
             return Property(type_, format_, bytes(data))

@@ -24,6 +24,7 @@ from spicetrio.sources.x11.properties import (
     NO_ATOM,
     PROPERTY_CHANGE,
     Property,
+    TooLargeError,
     read_property,
     write_property,
 )
@@ -151,7 +152,7 @@ class Requestors:
         """Write targets to a property each, as the pairs in this one say; where one cannot be, say so there."""
         try:
             pairs = await read_property(self._connection, window, place, 8 * MOST_PAIRS, delete=False)
-        except (XError, ClipboardError):
+        except (XError, TooLargeError):
             return False
         atoms = pairs.words()
         for index in range(1, len(atoms), 2):

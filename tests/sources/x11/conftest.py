@@ -8,9 +8,12 @@ import pytest
 import trio
 
 from spicetrio.sources.x11 import serve_x11
+from spicetrio.sources.x11.connection import open_connection
+from spicetrio.sources.x11.selection import Selections
 from tests.clients.processes import need, open_screen
-from tests.sources.x11.recording import RecordingServer
+from tests.sources.x11.recording import RecordingAgent, RecordingServer
 from tests.sources.x11.screen import Screen, open_screen_client
+from tests.sources.x11.selecting import SelectionClient, open_selection_client
 
 
 @pytest.fixture
@@ -35,10 +38,8 @@ async def attached(xvfb: dict[str, str]) -> AsyncIterator[RecordingServer]:
 
 
 @asynccontextmanager
-async def attach(
-    environment: dict[str, str], server: RecordingServer | None = None, *, resize: bool = False
-) -> AsyncIterator[RecordingServer]:
-    server = server or RecordingServer()
+async def attach(environment: dict[str, str], *, resize: bool = False) -> AsyncIterator[RecordingServer]:
+    server = RecordingServer()
     async with trio.open_nursery() as nursery:
         serve = partial(
             serve_x11, server.server, display=environment["DISPLAY"], start=None, size=(1, 1), resize=resize
@@ -48,3 +49,25 @@ async def attach(
             await server.display.until(lambda: bool(server.display.frames))
         yield server
         nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+async def agent(xvfb: dict[str, str]) -> AsyncIterator[RecordingAgent]:
+    """The clipboards that its selections are shared with."""
+    async with share(xvfb) as agent:
+        yield agent
+
+
+@asynccontextmanager
+async def share(environment: dict[str, str], clipboard_limit: int = 1 << 26) -> AsyncIterator[RecordingAgent]:
+    agent = RecordingAgent(clipboard_limit)
+    async with open_connection(environment["DISPLAY"]) as connection, trio.open_nursery() as nursery:
+        nursery.start_soon(Selections(connection, agent.clipboards).run)
+        yield agent
+        nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+def client(xvfb: dict[str, str]) -> Iterator[SelectionClient]:
+    with open_selection_client(xvfb) as client:
+        yield client

@@ -133,24 +133,45 @@ class RecordingInputs(Changing):
         self._send.send_nowait(event(*fields, cast("spicetrio.Client", None)))
 
 
-class RecordingAgent:
-    """The clipboards are real ones; viewers are who calls `grab` and `release` on them."""
+class RecordingAgent(Changing):
+    """The clipboards are real; who calls `grab` and `release` on them is a viewer."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, clipboard_limit: int = 1 << 26) -> None:
+        super().__init__()
         self.clipboards = {
             selection: spicetrio.Clipboard(
-                selection, limit=limit, adopt=lambda read: read, changed=lambda clipboard: None
+                selection, limit=clipboard_limit, adopt=lambda read: read, changed=lambda clipboard: self.changed()
             )
             for selection in spicetrio.Selection
         }
         self.monitors = AsyncValue[tuple[spicetrio.Rect, ...] | None](None)
 
 
+async def offered(agent: RecordingAgent, clipboard: spicetrio.Clipboard) -> spicetrio.Offer:
+    """What the X server's side offers."""
+    await agent.until(lambda: clipboard.current is not None)
+    assert clipboard.current is not None
+    assert clipboard.offered.value is None
+    return clipboard.current
+
+
+def viewers_offer(clipboard: spicetrio.Clipboard, **contents: bytes) -> spicetrio.Offer:
+    """Have a viewer offer something."""
+
+    async def read(kind: spicetrio.ClipboardType) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return contents[kind.name]
+
+    offer = spicetrio.Offer([spicetrio.ClipboardType[name] for name in contents], read, limit=clipboard.limit)
+    clipboard.grab(offer)
+    return offer
+
+
 class RecordingServer:
     """Stands in for `spicetrio.Server`."""
 
-    def __init__(self, clipboard_limit: int = 1 << 26) -> None:
-        self.agent = RecordingAgent(clipboard_limit)
+    def __init__(self) -> None:
+        self.agent = RecordingAgent()
         self.display = RecordingDisplay(1, 1)
         self.inputs = RecordingInputs()
         self.closed = False
