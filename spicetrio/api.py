@@ -6,10 +6,12 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import trio
 
+from spicetrio.agent.files import FileReceiver
 from spicetrio.agent.local import Agent
 from spicetrio.channels.display import Display
 from spicetrio.channels.inputs import Inputs
@@ -86,9 +88,15 @@ class Server(BaseServer):
 
         Raises:
             ValueError: There is an agent already.
+            NotADirectoryError: The folder is none.
         """
-        await trio.lowlevel.checkpoint()
-        yield Agent(clipboard_limit=1 << 26)
+        self._main.relay.check_vacant()  # outside of the nursery, which would make a group of its error
+        files = None if file_transfer_dir is None else FileReceiver(Path(file_transfer_dir))
+        async with trio.open_nursery() as nursery:
+            agent = Agent(self.settings, nursery, files)
+            async with self._main.relay.attached(agent):
+                yield agent
+            nursery.cancel_scope.cancel()
 
     def channels_changed(self, *, added: Channel[Any] | None = None) -> None:
         """Tell the viewers of a new channel, and of the mouse modes if those changed."""

@@ -8,6 +8,7 @@ nothing is kept here but what is on its way.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 import trio
@@ -74,7 +75,7 @@ class Clipboard:
     Args:
         selection: Which one.
         limit: The most bytes that are taken of what was copied.
-        adopt: Makes a `Read` run as a task of who owns it.
+        nursery: Where what this side offers is read.
         changed: Called when there is another offer, or none.
     """
 
@@ -83,8 +84,8 @@ class Clipboard:
         selection: Selection,
         *,
         limit: int,
-        adopt: Callable[[Read], Read],
-        changed: Callable[[Clipboard], None],
+        nursery: trio.Nursery,
+        changed: Callable[[Selection], None],
     ) -> None:
         self.selection: Final = selection
         """Which one."""
@@ -95,7 +96,7 @@ class Clipboard:
         self.offered: Final = AsyncValue[Offer | None](None)
         """What a viewer offers now; None if no viewer does, or this side has offered something since."""
         self._own: Offer | None = None
-        self._adopt = adopt
+        self._nursery = nursery
         self._changed = changed
 
     def offer(self, types: Sequence[ClipboardType], read: Read) -> None:
@@ -111,7 +112,7 @@ class Clipboard:
         """
         if not types or ClipboardType.NONE in types:
             raise ValueError(f"got types {list(types)}, expected one or more, and NONE is no type")
-        self._own = Offer(types, self._adopt(read), limit=self.limit)
+        self._own = Offer(types, partial(_read_in, self._nursery, read), limit=self.limit)
         self.grab(self._own)
 
     def withdraw(self) -> None:
@@ -135,4 +136,33 @@ class Clipboard:
             self.current.end()
         self.current = offer
         self.offered.value = None if offer is self._own else offer
-        self._changed(self)
+        self._changed(self.selection)
+
+
+async def _read_in(nursery: trio.Nursery, read: Read, kind: ClipboardType) -> bytes:
+    """Read as a task of a nursery, so that what goes wrong there comes out there.
+
+    Cancellation: cancels the task.
+    """
+    outcome: list[bytes | ClipboardError] = []
+    done = trio.Event()
+    scope = trio.CancelScope()
+
+    async def run() -> None:
+        try:
+            with scope:
+                outcome.append(await read(kind))
+        except ClipboardError as error:
+            outcome.append(error)
+        finally:
+            done.set()
+
+    nursery.start_soon(run, name="read what was copied")
+    try:
+        await done.wait()
+    finally:
+        scope.cancel()
+    result = outcome[0] if outcome else ClipboardError("the agent has ended")
+    if isinstance(result, ClipboardError):
+        raise result
+    return result
