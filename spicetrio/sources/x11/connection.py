@@ -5,8 +5,8 @@ for as long as the X server is stopped or grabbed; so nothing here waits inside 
 task waits for the socket to be readable, and `xcb_poll_for_reply` tells whether the answer has come. Measured on a
 local Xvfb, a round trip takes 90 us this way, 87 us when it blocks, 250 us through a thread.
 
-What can still block is short: flushing into a full socket (see `REQUESTS_UNANSWERED` and `PIECE_BYTES`), and reading
-the rest of a reply whose first 32 bytes have come (the X server writes a reply in one go).
+What can still block is short: flushing into a socket that is a quarter full (see `SEND_BUFFER`), and reading the rest
+of a reply whose first 32 bytes have come (the X server writes a reply in one go).
 """
 
 from __future__ import annotations
@@ -52,11 +52,13 @@ _libxcb: Any = _ffi.dlopen(_xcb.soname)
 
 CONNECT_SECONDS: Final = 10.0
 """How long an X server may take to accept a connection."""
+SEND_BUFFER: Final = 212_992
+"""What the socket's buffer is asked to be; Linux makes it twice that. libxcb waits with a flush, and everybody with it,
+while more than a quarter of it waits for the X server: 104 KiB, which all the limits here together stay below."""
 REQUESTS_UNANSWERED: Final = 64
-"""How many requests go out before a round trip is due: 36 bytes each, they fit a socket's buffer and do not block."""
-PIECE_BYTES: Final = 64 * 1024
-"""The largest request. Linux calls a UNIX socket writable while at least three quarters of its buffer are free, which
-are 156 KiB unless someone has made it smaller; so it fits, and does not block."""
+"""How many requests of input go out before a round trip is due. Each takes up to 768 bytes there."""
+PIECE_BYTES: Final = 16 * 1024
+"""The largest request. Two of them may wait there, see `XConnection.room`."""
 RANDR: Final = "RANDR"
 """The one extension that the source does without where it is not there."""
 COOKIE_PROTOCOL: Final = b"MIT-MAGIC-COOKIE-1"
@@ -133,7 +135,8 @@ class XConnection:
         self._raw = raw
         self._answers: deque[_Answer] = deque()
         self._handlers: dict[int, Callable[[bytes], None]] = {}
-        self._writing = trio.Lock()
+        self._caught_up = trio.Event()
+        self._caught_up.set()
         self.display = display
         self.screen: Any = raw.setup.roots[raw.pref_screen]
         self.root: int = self.screen.root
@@ -206,12 +209,19 @@ class XConnection:
         return {name: reply.atom for name, reply in zip(names, replies, strict=True)}
 
     async def room(self) -> None:
-        """Wait until the socket takes `PIECE_BYTES` without blocking, which is to be made use of before anything else.
+        """Wait until there is room for a request of `PIECE_BYTES`, which is to be made before anything is awaited.
 
-        Cancellation: nothing has happened.
+        What others want of us waits here while the X server is stopped, and does not fill the socket: what was sent
+        before the previous call has been read by then.
+
+        Cancellation: nothing was requested.
         """
-        async with self._writing:
-            await trio.lowlevel.wait_writable(self._raw.get_file_descriptor())
+        await trio.lowlevel.checkpoint()
+        while not self._caught_up.is_set():
+            await self._caught_up.wait()
+        answer = _Answer(self.core.GetInputFocus())
+        self._answers.append(answer)
+        self._caught_up = answer.arrived
 
     async def run(self, scope: trio.CancelScope) -> None:
         """Read replies and events within the scope, for as long as the X server is there."""
@@ -391,6 +401,8 @@ async def open_connection(display: str, cookie: bytes | None = None) -> AsyncIte
         raise
     connection = XConnection(raw, display)
     try:
+        with socket.socket(fileno=os.dup(raw.get_file_descriptor())) as transport:
+            transport.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         async with trio.open_nursery() as nursery:
             # Whoever is cancelled in the block may still have to ask something; then there must be one who reads.
             reading = trio.CancelScope(shield=True)

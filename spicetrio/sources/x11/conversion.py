@@ -87,6 +87,7 @@ class Conversions:
             ClipboardError: Its owner refuses, is gone or does not answer, or it is larger.
         """
         async with self._room:
+            await self._connection.room()
             with self._window() as (number, window):
                 self._connection.core.ConvertSelection(number, selection, target, self._property, time)
                 self._connection.flush()

@@ -7,8 +7,10 @@ import struct
 from typing import Final, NamedTuple
 
 from spicetrio import ClipboardError
-from spicetrio.sources.x11.connection import PIECE_BYTES, XConnection, reply_bytes
+from spicetrio.sources.x11.connection import XConnection, reply_bytes
 
+READ_BYTES: Final = 64 * 1024
+"""How much of a property is read at a time."""
 NO_ATOM: Final = 0
 PROPERTY_CHANGE: Final = 1 << 22
 """The mask of PropertyNotify events."""
@@ -49,7 +51,7 @@ class Property(NamedTuple):
 
 
 async def write_property(connection: XConnection, window: int, name: int, value: Property) -> None:
-    """Set a property, once there is room for it on the way. That the window is gone is no error here.
+    """Set a property, once there is room for it. That the window is gone is no error here.
 
     Args:
         connection: To the X server.
@@ -84,7 +86,7 @@ async def read_property(connection: XConnection, window: int, name: int, limit: 
     """
     data = bytearray()
     while True:
-        cookie = connection.core.GetProperty(delete, window, name, _ANY_TYPE, len(data) // 4, PIECE_BYTES // 4)
+        cookie = connection.core.GetProperty(delete, window, name, _ANY_TYPE, len(data) // 4, READ_BYTES // 4)
         cookie.reply_type = reply_bytes
         reply: bytes = await connection.ask(cookie)
         format_, type_, rest, items = _REPLY.unpack_from(reply)

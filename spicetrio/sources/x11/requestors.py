@@ -136,7 +136,7 @@ class Requestors:
                     written = await self._write_several(request.requestor, place, holding, nursery)
                 else:
                     written = await self._write(request.requestor, place, request.target, holding, nursery)
-                self._notify(request, place if written else NO_ATOM)
+                await self._notify(request, place if written else NO_ATOM)
         finally:
             self._requests -= 1
 
@@ -235,14 +235,14 @@ class Requestors:
         return True
 
     def _select(self, window: int, events: int) -> None:
-        """Have these events of a window come."""
+        """Have these events of a window come, once something else is sent."""
         self._connection.core.ChangeWindowAttributes(window, CW_EVENT_MASK, [events])
-        self._connection.flush()
 
-    def _notify(self, request: Request, place: int) -> None:
+    async def _notify(self, request: Request, place: int) -> None:
         """Tell a requestor where the answer is."""
         event = _NOTICE.pack(
             _SELECTION_NOTIFY, request.time, request.requestor, request.selection, request.target, place
         )
+        await self._connection.room()
         self._connection.core.SendEvent(False, request.requestor, 0, event)
         self._connection.flush()

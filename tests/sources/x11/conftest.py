@@ -60,8 +60,8 @@ async def agent(xvfb: dict[str, str]) -> AsyncIterator[RecordingAgent]:
 
 @asynccontextmanager
 async def share(environment: dict[str, str], clipboard_limit: int = 1 << 26) -> AsyncIterator[RecordingAgent]:
-    agent = RecordingAgent(clipboard_limit)
     async with open_connection(environment["DISPLAY"]) as connection, trio.open_nursery() as nursery:
+        agent = RecordingAgent(nursery, clipboard_limit)
         nursery.start_soon(Selections(connection, agent.clipboards).run)
         yield agent
         nursery.cancel_scope.cancel()

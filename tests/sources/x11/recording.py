@@ -136,11 +136,11 @@ class RecordingInputs(Changing):
 class RecordingAgent(Changing):
     """The clipboards are real; who calls `grab` and `release` on them is a viewer."""
 
-    def __init__(self, clipboard_limit: int = 1 << 26) -> None:
+    def __init__(self, nursery: trio.Nursery, clipboard_limit: int = 1 << 26) -> None:
         super().__init__()
         self.clipboards = {
             selection: spicetrio.Clipboard(
-                selection, limit=clipboard_limit, adopt=lambda read: read, changed=lambda clipboard: self.changed()
+                selection, limit=clipboard_limit, nursery=nursery, changed=lambda _: self.changed()
             )
             for selection in spicetrio.Selection
         }
@@ -170,8 +170,9 @@ def viewers_offer(clipboard: spicetrio.Clipboard, **contents: bytes) -> spicetri
 class RecordingServer:
     """Stands in for `spicetrio.Server`."""
 
+    agent: RecordingAgent
+
     def __init__(self) -> None:
-        self.agent = RecordingAgent()
         self.display = RecordingDisplay(1, 1)
         self.inputs = RecordingInputs()
         self.closed = False
@@ -190,7 +191,10 @@ class RecordingServer:
 
     @asynccontextmanager
     async def open_agent(self) -> AsyncIterator[RecordingAgent]:
-        yield self.agent
+        async with trio.open_nursery() as nursery:
+            self.agent = RecordingAgent(nursery)
+            yield self.agent
+            nursery.cancel_scope.cancel()
 
     @property
     def server(self) -> spicetrio.Server:

@@ -60,8 +60,8 @@ class SelectionClient:
                 await trio.sleep(0.01)
         return self.owner(selection)
 
-    async def event(self, kind: Any) -> Any:
-        """The next event of a kind; others are dropped."""
+    async def event(self, kind: Any, **fields: int) -> Any:
+        """The next event of a kind with these fields; others are dropped."""
         with trio.fail_after(SECONDS):
             while True:
                 self.connection.flush()
@@ -69,7 +69,7 @@ class SelectionClient:
                     event = self.connection.poll_for_event()
                 except xproto.WindowError:  # another client's window was gone before we wrote to it
                     continue
-                if isinstance(event, kind):
+                if isinstance(event, kind) and all(getattr(event, name) == fields[name] for name in fields):
                     return event
                 if event is None:
                     await trio.sleep(0.005)
@@ -80,9 +80,9 @@ class SelectionClient:
         self.core.ConvertSelection(window, self.atom(selection), self.atom(target), self.atom(place), time)
         self.connection.flush()
 
-    async def answer(self) -> str | None:
+    async def answer(self, **fields: int) -> str | None:
         """The property in which the answer is; None if it was refused."""
-        event = await self.event(xproto.SelectionNotifyEvent)
+        event = await self.event(xproto.SelectionNotifyEvent, **fields)
         return self.name(event.property) if event.property else None
 
     def take(self, window: int, place: str = "PLACE") -> tuple[str, bytes]:
@@ -99,19 +99,24 @@ class SelectionClient:
         """Type and content of a selection as a target; None if it is refused."""
         window = self.window() if window is None else window
         self.ask(window, selection, target)
-        if await self.answer() is None:
+        if await self.answer(requestor=window) is None:
             return None
         kind, data = self.take(window)
         if kind != "INCR":
             return kind, data
         data = b""
         while True:
-            event = await self.event(xproto.PropertyNotifyEvent)
-            if event.state == xproto.Property.NewValue:
-                kind, piece = self.take(window)
-                data += piece
-                if not piece:
-                    return kind, data
+            await self.piece(window)
+            kind, piece = self.take(window)
+            data += piece
+            if not piece:
+                return kind, data
+
+    async def piece(self, window: int, place: str = "PLACE") -> None:
+        """Wait until a property is written."""
+        await self.event(
+            xproto.PropertyNotifyEvent, window=window, atom=self.atom(place), state=xproto.Property.NewValue
+        )
 
     # -- as an owner
 

@@ -60,8 +60,7 @@ async def announce_pieces(client: SelectionClient, size: int) -> Any:
 
 
 async def deleted(client: SelectionClient, request: Any) -> None:
-    while (await client.event(xproto.PropertyNotifyEvent)).state != xproto.Property.Delete:
-        pass
+    await client.event(xproto.PropertyNotifyEvent, window=request.requestor, state=xproto.Property.Delete)
 
 
 async def test_pieces_of_any_size_are_joined(xvfb: dict[str, str], client: SelectionClient) -> None:
