@@ -11,7 +11,7 @@ from spicetrio.sources.x11 import serve_x11
 from spicetrio.sources.x11.connection import open_connection
 from spicetrio.sources.x11.selection import Selections
 from tests.clients.processes import need, open_screen
-from tests.sources.x11.recording import RecordingAgent, RecordingServer
+from tests.sources.x11.recording import RecordingAgent, RecordingDisplay, RecordingServer
 from tests.sources.x11.screen import Screen, open_screen_client
 from tests.sources.x11.selecting import SelectionClient, open_selection_client
 
@@ -71,3 +71,11 @@ async def share(environment: dict[str, str], clipboard_limit: int = 1 << 26) -> 
 def client(xvfb: dict[str, str]) -> Iterator[SelectionClient]:
     with open_selection_client(xvfb) as client:
         yield client
+
+
+async def same(display: RecordingDisplay, screen: Screen) -> None:
+    """The display comes to show the screen."""
+    wanted = screen.rgb()
+    with trio.move_on_after(10):
+        await display.until(lambda: display.rgb() == wanted)
+    assert display.rgb() == wanted
