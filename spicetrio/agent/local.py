@@ -9,9 +9,10 @@ from typing import Final
 import trio
 from trio_util import AsyncValue
 
+from spicetrio.agent.end import CLIPBOARD_CAPABILITIES
 from spicetrio.agent.files import FileReceiver, FileTransfer
 from spicetrio.agent.host import AgentHost
-from spicetrio.agent.session import CLIPBOARD_CAPABILITIES, AgentSession
+from spicetrio.agent.session import AgentSession
 from spicetrio.server.settings import Settings
 from spicetrio.wire import agent
 from spicetrio.wire.enums import AgentCapability, AgentError, AgentMessage, DisplayConfigFlags, MonitorsFlags
