@@ -90,7 +90,8 @@ class Server(BaseServer):
         """Answer viewers about clipboards, files and monitors while the block runs.
 
         Args:
-            file_transfer_dir: Folder for the files that are dropped on viewers; without, none are taken.
+            file_transfer_dir: Folder for the files that are dropped on viewers; by default that of the settings. If
+                there is neither, none are taken.
 
         Cancellation: ends the block. Viewers stay, without an agent.
 
@@ -99,7 +100,8 @@ class Server(BaseServer):
             NotADirectoryError: The folder is none.
         """
         self._main.relay.check_vacant()  # outside of the nursery, which would make a group of its error
-        files = None if file_transfer_dir is None else FileReceiver(Path(file_transfer_dir))
+        folder = self.settings.file_transfer_dir if file_transfer_dir is None else file_transfer_dir
+        files = None if folder is None else FileReceiver(Path(folder))
         async with trio.open_nursery() as nursery:
             agent = Agent(self.settings, nursery, files)
             async with self._main.relay.attached(agent):
