@@ -13,7 +13,8 @@
 """
 
 from spicetrio.agent.clipboard import Clipboard, ClipboardError, Offer
-from spicetrio.agent.local import Agent
+from spicetrio.agent.files import FileTransfer, FileTransferState
+from spicetrio.agent.local import Agent, Volume
 from spicetrio.api import Server, open_server
 from spicetrio.channels.cursor import Cursor
 from spicetrio.channels.display import Display, SurfaceHandle
@@ -28,9 +29,10 @@ from spicetrio.channels.inputs import (
 )
 from spicetrio.server.client import Client
 from spicetrio.server.events import ConnectionEvent, EventKind, EventReader, Traffic
-from spicetrio.server.settings import Settings, WanCompression, WhenFull
+from spicetrio.server.settings import CopyPaste, Settings, WanCompression, WhenFull
 from spicetrio.server.statistics import ConnectionStatistics, Statistics
 from spicetrio.server.tickets import Role, Ticket
+from spicetrio.wire.agent import GraphicsDevice
 from spicetrio.wire.enums import ClipboardType, ImageCompression, Locks, MouseMode, Selection
 from spicetrio.wire.errors import LinkError, LocalProtocolError, ProtocolError, RemoteProtocolError
 from spicetrio.wire.geometry import Rect
@@ -44,10 +46,14 @@ __all__ = [
     "ClipboardType",
     "ConnectionEvent",
     "ConnectionStatistics",
+    "CopyPaste",
     "Cursor",
     "Display",
     "EventKind",
     "EventReader",
+    "FileTransfer",
+    "FileTransferState",
+    "GraphicsDevice",
     "ImageCompression",
     "InputEvent",
     "Inputs",
@@ -70,6 +76,7 @@ __all__ = [
     "SurfaceHandle",
     "Ticket",
     "Traffic",
+    "Volume",
     "WanCompression",
     "WheelEvent",
     "WhenFull",

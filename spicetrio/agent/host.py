@@ -43,6 +43,15 @@ class AgentHost:
         self._sessions: dict[AgentSession, None] = {}
 
     @property
+    def moves_pointer(self) -> bool:
+        """It takes the pointer's place, so viewers may draw the pointer themselves (spec AG-18)."""
+        return False
+
+    def point(self, state: agent.MouseState) -> None:
+        """Move the pointer; only if `moves_pointer`."""
+        raise NotImplementedError
+
+    @property
     def sessions(self) -> tuple[AgentSession, ...]:
         """The viewers that are answered now."""
         return tuple(self._sessions)

@@ -9,9 +9,10 @@ from typing import Final
 import trio
 from trio_util import AsyncValue
 
+from spicetrio.agent.end import CLIPBOARD_CAPABILITIES
 from spicetrio.agent.files import FileReceiver, FileTransfer
 from spicetrio.agent.host import AgentHost
-from spicetrio.agent.session import CLIPBOARD_CAPABILITIES, AgentSession
+from spicetrio.agent.session import AgentSession
 from spicetrio.server.settings import Settings
 from spicetrio.wire import agent
 from spicetrio.wire.enums import AgentCapability, AgentError, AgentMessage, DisplayConfigFlags, MonitorsFlags
@@ -63,20 +64,11 @@ class Agent(AgentHost):
         """How loud the viewer that spoke last plays; None until one told."""
         self.record_volume: Final = AsyncValue[Volume | None](None)
         """How loud the viewer that spoke last records; None until one told."""
+        self.transfers: Final = AsyncValue[tuple[FileTransfer, ...]](()) if files is None else files.transfers
+        """The files that viewers send, and the last ones that they sent, oldest first."""
         self._files = files
         off = {AgentCapability.FILE_XFER_DISABLED} if files is None else set()
         self.capabilities.value = Capabilities(CAPABILITIES | off)
-
-    @property
-    def transfers(self) -> AsyncValue[tuple[FileTransfer, ...]]:
-        """The files that viewers send, and the last ones that they sent, oldest first.
-
-        Raises:
-            ValueError: There is no folder for them.
-        """
-        if self._files is None:
-            raise ValueError("no files are taken: open the agent with a file_transfer_dir")
-        return self._files.transfers
 
     def leave(self, session: AgentSession) -> None:
         """Take in that a viewer has left."""

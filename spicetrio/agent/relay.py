@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import trio
 
+from spicetrio.agent.host import AgentHost
 from spicetrio.agent.transport import AgentTransport
 from spicetrio.server.client import Client
-
-
-class AttachedAgent(Protocol):
-    """Who answers viewers."""
-
-    async def serve(self, client: Client, transport: AgentTransport) -> None:
-        """Answer one viewer until this is cancelled.
-
-        Raises:
-            RemoteProtocolError: The viewer breaks the protocol.
-        """
-        ...
 
 
 class AgentRelay:
     """The viewers of a server, and its agent."""
 
     def __init__(self) -> None:
-        self._agent: AttachedAgent | None = None
+        self._agent: AgentHost | None = None
         self._transports: list[AgentTransport] = []
         self._served: set[trio.CancelScope] = set()
         self._idle = trio.Event()
@@ -38,6 +27,11 @@ class AgentRelay:
     def connected(self) -> bool:
         """There is an agent."""
         return self._agent is not None
+
+    @property
+    def pointer(self) -> AgentHost | None:
+        """The agent, if it moves the pointer."""
+        return self._agent if self._agent is not None and self._agent.moves_pointer else None
 
     def check_vacant(self) -> None:
         """Check that there is no agent.
@@ -49,7 +43,7 @@ class AgentRelay:
             raise ValueError("there is an agent already: a server has one at a time")
 
     @asynccontextmanager
-    async def attached(self, agent: AttachedAgent) -> AsyncIterator[None]:
+    async def attached(self, agent: AgentHost) -> AsyncIterator[None]:
         """Let viewers have an agent while the block runs; at its end wait until it serves nobody.
 
         Cancellation: ends the block in the same way. Serving ends at once when it is cancelled.

@@ -1,44 +1,32 @@
-"""What the agent is to one viewer: it puts the viewer's messages together and leads each to where it is handled."""
+"""What the agent is to one viewer: what the viewer may do, and the way of each message to whoever it is for."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import trio
 
 from spicetrio.agent.clipboardpeer import ClipboardPeer
+from spicetrio.agent.end import CLIPBOARD_CAPABILITIES, CLIPBOARD_HANDLERS, AgentEnd
 from spicetrio.agent.transport import AgentTransport
 from spicetrio.server.channel import Handler
 from spicetrio.server.client import Client
 from spicetrio.server.settings import CopyPaste
 from spicetrio.server.tickets import Role
 from spicetrio.wire import agent
-from spicetrio.wire.agentstream import AgentFrame, MessageReader, frame
-from spicetrio.wire.buffer import Message, ReadBuffer
+from spicetrio.wire.agentstream import frame
+from spicetrio.wire.buffer import Message
 from spicetrio.wire.enums import AgentCapability, AgentMessage, FileTransferStatus, Selection
-from spicetrio.wire.errors import RemoteProtocolError
 from spicetrio.wire.link import Capabilities
 
 if TYPE_CHECKING:
     from spicetrio.agent.host import AgentHost
 
-logger: Final = logging.getLogger("spicetrio.agent")
-
-CLIPBOARD_CAPABILITIES: Final = frozenset(
-    {
-        AgentCapability.CLIPBOARD_BY_DEMAND,
-        AgentCapability.CLIPBOARD_SELECTION,
-        AgentCapability.CLIPBOARD_NO_RELEASE_ON_REGRAB,
-        AgentCapability.CLIPBOARD_GRAB_SERIAL,
-        AgentCapability.MAX_CLIPBOARD,
-    }
-)
 MAX_MONITORS: Final = 256
 
 
-class AgentSession:
+class AgentSession(AgentEnd):
     """One viewer at one agent.
 
     Args:
@@ -49,12 +37,13 @@ class AgentSession:
     """
 
     def __init__(self, client: Client, transport: AgentTransport, host: AgentHost, nursery: trio.Nursery) -> None:
+        super().__init__()
         self.client: Final = client
         """The viewer."""
         self.controls: Final = client.role is Role.CONTROL
         """It may do more than view."""
         copy_paste = host.settings.copy_paste if self.controls else CopyPaste.OFF
-        self.clipboard: Final = ClipboardPeer(
+        self.clipboard = ClipboardPeer(
             repr(client),
             host.clipboards,
             self,
@@ -63,11 +52,9 @@ class AgentSession:
             takes=CopyPaste.TO_VIEWER in copy_paste,
             yields=False,
         )
-        """The viewer's clipboards."""
         self._copies = copy_paste is not CopyPaste.OFF
         self._transport = transport
         self._host = host
-        self._reader = MessageReader(self._judge)
         self._capabilities = Capabilities()
 
     @property
@@ -85,12 +72,13 @@ class AgentSession:
             RemoteProtocolError: The viewer breaks the protocol.
         """
         while True:
-            self._reader.receive_piece(await self._transport.receive())
-            if self._reader.under_way == AgentMessage.CLIPBOARD:
-                self.clipboard.heard()
-            while message := self._reader.next_message():
+            self.reader.receive_piece(await self._transport.receive())
+            self.hear()
+            while message := self.reader.next_message():
                 await self._transport.room()
-                await self._handle(message)
+                outcome = self.handle(message)
+                if outcome is not None:
+                    await outcome
 
     # The viewer's line.
 
@@ -139,33 +127,6 @@ class AgentSession:
             offered |= {AgentCapability.FILE_XFER_DISABLED}
         return Capabilities(offered)
 
-    def _judge(self, kind: int, size: int) -> bool:
-        """Tell whether a message is to be kept (spec AG-13)."""
-        if kind == AgentMessage.CLIPBOARD:
-            return self.clipboard.expects(size)
-        handler = self._HANDLERS.get(kind)
-        if handler is None:
-            logger.debug("%r sent the agent a message %d, which means nothing to it", self.client, kind)
-            return False
-        if size > handler.limit:
-            raise RemoteProtocolError(
-                f"got {AgentMessage(kind).name} of {size} bytes, expected at most {handler.limit}"
-            )
-        return True
-
-    async def _handle(self, message: AgentFrame) -> None:
-        if message.body is None:
-            return
-        handler = self._HANDLERS[message.type]
-        body = self.clipboard.dialect.expand(message.type, message.body)
-        try:
-            pulled = handler.message.pull(ReadBuffer(body))
-        except RemoteProtocolError as error:
-            raise RemoteProtocolError(f"got a wrong {handler.message.__name__}: {error}") from error
-        outcome = handler.handle(self, pulled)
-        if outcome is not None:
-            await outcome
-
     def _announced(self, message: agent.AnnounceCapabilities) -> None:
         self._capabilities = message.capabilities
         self.clipboard.dialect = agent.Dialect.of(Capabilities(CLIPBOARD_CAPABILITIES & message.capabilities))
@@ -203,28 +164,13 @@ class AgentSession:
         if self.sends_files:
             await self._host.end_file(self, message)
 
-    def _clipboard_grab(self, message: agent.ClipboardGrab) -> None:
-        self.clipboard.grab(message)
-
-    def _clipboard_request(self, message: agent.ClipboardRequest) -> None:
-        self.clipboard.request(message)
-
-    def _clipboard_data(self, message: agent.ClipboardMessage) -> None:
-        self.clipboard.data(message)
-
-    def _clipboard_release(self, message: agent.ClipboardRelease) -> None:
-        self.clipboard.release(message)
-
-    _HANDLERS: ClassVar[Mapping[int, Handler]] = {
+    HANDLERS: ClassVar[Mapping[int, Handler]] = {
+        **CLIPBOARD_HANDLERS,
         AgentMessage.ANNOUNCE_CAPABILITIES: Handler(agent.AnnounceCapabilities, _announced, 4096),
         AgentMessage.MONITORS_CONFIG: Handler(agent.MonitorsConfig, _monitors, 8 + 28 * MAX_MONITORS),
         AgentMessage.DISPLAY_CONFIG: Handler(agent.DisplayConfig, _display, 64),
         AgentMessage.AUDIO_VOLUME_SYNC: Handler(agent.AudioVolumeSync, _volume, 1024),
         AgentMessage.MAX_CLIPBOARD: Handler(agent.MaxClipboard, _set_max_clipboard, 64),
-        AgentMessage.CLIPBOARD_GRAB: Handler(agent.ClipboardGrab, _clipboard_grab, 1024),
-        AgentMessage.CLIPBOARD_REQUEST: Handler(agent.ClipboardRequest, _clipboard_request, 64),
-        AgentMessage.CLIPBOARD: Handler(agent.ClipboardMessage, _clipboard_data, 0),  # see _judge
-        AgentMessage.CLIPBOARD_RELEASE: Handler(agent.ClipboardRelease, _clipboard_release, 64),
         AgentMessage.FILE_XFER_START: Handler(agent.FileXferStart, _start_file, 16 * 1024),
         AgentMessage.FILE_XFER_STATUS: Handler(agent.FileXferStatus, _file_status, 1024),
         AgentMessage.FILE_XFER_DATA: Handler(agent.FileXferData, _file_data, 1024 * 1024),

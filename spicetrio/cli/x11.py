@@ -7,7 +7,7 @@ import os
 import shlex
 from functools import partial
 
-from spicetrio.cli.options import add_serving_options, read_serving_options
+from spicetrio.cli.options import add_file_option, add_serving_options, read_serving_options
 from spicetrio.cli.parser import Parser, size
 from spicetrio.cli.serving import run
 
@@ -44,6 +44,7 @@ def add_options(parser: Parser) -> None:
         help="let the desktop follow the size of a viewer's window: "
         "auto if it is started here, always or never (default: %(default)s)",
     )
+    add_file_option(parser)
     add_serving_options(parser)
 
 
@@ -57,7 +58,7 @@ def execute(arguments: argparse.Namespace, parser: Parser) -> int:
     display = None if start is not None else arguments.display or os.environ.get("DISPLAY")
     if start is None and not display:
         parser.error("DISPLAY is not set: name a desktop with --display :0, or start one with --start COMMAND")
-    serving = read_serving_options(arguments, parser)
+    serving = read_serving_options(arguments, parser, file_transfer_dir=arguments.file_transfer_dir)
     # Only here, so that the other commands do without what it needs.
     from spicetrio.sources.x11 import serve_x11
 

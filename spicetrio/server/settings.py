@@ -90,6 +90,8 @@ class Settings:
     """The most bytes that are pasted at once, from a viewer or to one."""
     agent_file_xfer: bool = True
     """Viewers may send files, if there is an agent that takes them."""
+    file_transfer_dir: str | os.PathLike[str] | None = None
+    """Folder for the files that viewers send, if this process is the agent; None to take none."""
     agent_mouse: bool = True
     """An agent in a guest that can do it moves the pointer, in client mouse mode."""
     max_viewers: int = 256

@@ -10,6 +10,7 @@ from PIL import Image
 from spicetrio import ButtonEvent, KeyEvent, PointerMotion, PointerPosition, WheelEvent
 from spicetrio.sources.demo import cursors, theme
 from spicetrio.sources.demo.clock import ClockPanel
+from spicetrio.sources.demo.exchange import Exchange
 from spicetrio.sources.demo.guests import Guests
 from spicetrio.sources.demo.journal import Journal
 from spicetrio.sources.demo.keyboard import KeyboardPanel
@@ -20,7 +21,7 @@ from spicetrio.sources.demo.ticker import Ticker
 from spicetrio.sources.demo.viewers import ViewersPanel
 
 if TYPE_CHECKING:
-    from spicetrio import Display, Inputs, Server
+    from spicetrio import Agent, Display, Inputs, Server
     from spicetrio.sources.demo.cursors import Shape
     from spicetrio.sources.demo.guests import Guest
     from spicetrio.sources.demo.panel import Panel
@@ -51,14 +52,16 @@ async def serve_demo(
     async with (
         server.open_display(*size) as display,
         server.open_inputs() as inputs,
+        server.open_agent() as agent,
         trio.open_nursery() as nursery,
     ):
-        desk = Desk(server, display, inputs, layout)
+        desk = Desk(server, display, inputs, agent, layout)
         await desk.show()
         for panel in desk.panels:
             nursery.start_soon(panel.run, name=f"demo {type(panel).__name__}")
         nursery.start_soon(desk.follow_viewers)
         nursery.start_soon(desk.dispatch)
+        nursery.start_soon(desk.exchange.run)
         task_status.started()
 
 
@@ -69,10 +72,11 @@ class Desk:
         server: Whose viewers are listed.
         display: What is drawn on.
         inputs: Where keys and the mouse come from.
+        agent: Where copied text and files come from.
         layout: Where the panels are.
     """
 
-    def __init__(self, server: Server, display: Display, inputs: Inputs, layout: Layout) -> None:
+    def __init__(self, server: Server, display: Display, inputs: Inputs, agent: Agent, layout: Layout) -> None:
         self._server = server
         self._display = display
         self._inputs = inputs
@@ -81,6 +85,7 @@ class Desk:
         self._guests = Guests(layout.width // 2, layout.height // 2)
         self._journal = Journal(display, layout.journal, server)
         self._keyboard = KeyboardPanel(display, layout.keyboard, server, inputs, self._journal)
+        self.exchange = Exchange(agent, self._keyboard, self._journal, self._guests)
         self._viewers = ViewersPanel(display, layout.viewers, server, self._guests)
         self.panels: tuple[Panel, ...] = (
             PaintPanel(display, layout.paint, self._journal),
@@ -124,6 +129,8 @@ class Desk:
             match event:
                 case KeyEvent(code=code, down=down):
                     self._keyboard.key(guest, code, down)
+                    if down:
+                        self.exchange.key(guest, code)
                 case PointerPosition(x=x, y=y):
                     self._move(guest, x, y)
                 case PointerMotion(dx=dx, dy=dy):
