@@ -111,6 +111,12 @@ def add_serving_options(parser: Parser) -> None:
     )
     what.add_argument("--disable-copy-paste", action="store_true", help="the same as --copy-paste off")
     what.add_argument(
+        "--clipboard-limit",
+        type=count,
+        metavar="MIB",
+        help="the most MiB that are pasted at once (default: 64)",
+    )
+    what.add_argument(
         "--disable-agent-file-xfer", action="store_true", help="take no files that are dropped on viewers"
     )
     what.add_argument(
@@ -185,6 +191,8 @@ def read_serving_options(
     elif not arguments.disable_ticketing:
         ticket = make_ticket()
     changes = {} if arguments.max_viewers is None else {"max_viewers": arguments.max_viewers}
+    if arguments.clipboard_limit is not None:
+        changes["clipboard_limit"] = arguments.clipboard_limit * 1024 * 1024
     viewing = None
     if arguments.view_password_file is not None:
         viewing = _read_ticket("--view-password-file", arguments.view_password_file, parser)
