@@ -1,4 +1,4 @@
-"""A desktop's clipboards and its size, shared with spice-gtk by `spicetrio x11` without an agent on the desktop."""
+"""A desktop's clipboards and its size, shared with viewers by `spicetrio x11` without an agent on the desktop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from spicetrio.wire.enums import AgentCapability
 
 from .desktop import Desktop, open_desktop
 from .gtk import GtkClient, OpenGtk
-from .processes import need
+from .processes import need, open_screen
+from .test_windows import open_window, wait_shown
 
 TEXT, PNG = ClipboardType.UTF8_TEXT, ClipboardType.IMAGE_PNG
 
@@ -47,7 +48,7 @@ def programs() -> None:
 
 @pytest.fixture
 async def desktop(tmp_path: Path) -> AsyncIterator[Desktop]:
-    async with open_desktop(tmp_path) as desktop:
+    async with open_desktop(tmp_path) as desktop, desktop.window(300, 200, 50, 50):
         yield desktop
 
 
@@ -170,7 +171,7 @@ async def test_more_than_the_limit_is_not_pasted(gtk: OpenGtk, tmp_path: Path) -
 async def test_the_desktop_gets_the_size_that_the_viewer_wants(gtk: OpenGtk, desktop: Desktop) -> None:
     async with gtk(desktop.address) as viewer, desktop.window(300, 200):
         await viewer.wait_event("agent", connected=True)
-        for size in ((1280, 800), (333, 777), (1601, 1001)):
+        for size in ((640, 480), (333, 577), (801, 401)):
             await viewer.ask_for_monitors(Rect(0, 0, *size))
             await desktop.wait_size(*size)
             await viewer.wait_equal(await desktop.picture())
@@ -198,3 +199,43 @@ async def test_a_desktop_that_is_not_to_be_resized(gtk: OpenGtk, tmp_path: Path)
         await trio.sleep(0.7)
         assert desktop.size() == (500, 400)
         await viewer.wait_equal(await desktop.picture())
+
+
+@pytest.fixture
+async def remote_viewer(desktop: Desktop, tmp_path: Path) -> AsyncIterator[Desktop]:
+    """The screen that remote-viewer shows the desktop on."""
+    need("remote-viewer", "virt-viewer")
+    need("xdotool", "xdotool")
+    async with open_screen(1600, 1200) as screen, open_window("remote-viewer", desktop.address, screen, tmp_path):
+        await wait_shown(screen, await desktop.picture(), tmp_path)
+        yield Desktop(desktop.command, screen, session=0)
+
+
+async def test_the_desktop_follows_the_window_of_remote_viewer(
+    desktop: Desktop, remote_viewer: Desktop, tmp_path: Path
+) -> None:
+    await trio.to_thread.run_sync(desktop.scribble, 100, 1)
+    (window,) = (await remote_viewer.run("xdotool", "search", "--onlyvisible", "--class", "remote-viewer")).split()
+    before = desktop.size()
+    for width, height in ((900, 700), (1300, 1000), (1000, 600)):
+        await remote_viewer.run("xdotool", "windowsize", window, str(width), str(height))
+        with trio.fail_after(15):
+            while (size := desktop.size()) == before:  # noqa: ASYNC110
+                await trio.sleep(0.05)
+        # Besides the desktop the window has a frame and a menu.
+        assert width - 100 < size[0] <= width
+        assert height - 100 < size[1] <= height
+        before = size
+        await trio.to_thread.run_sync(desktop.scribble, 100, 2)
+        await wait_shown(remote_viewer.environment, await desktop.picture(), tmp_path)
+
+
+async def test_remote_viewer_shares_the_clipboard_of_its_screen(desktop: Desktop, remote_viewer: Desktop) -> None:
+    text = random.Random(2).randbytes(500_000).hex().encode()
+    for selection in ("clipboard", "primary"):
+        await remote_viewer.copy(text, selection=selection)
+        await desktop.wait_paste(text, selection=selection)
+        await desktop.copy(b"on the desktop", selection=selection)
+        await remote_viewer.wait_paste(b"on the desktop", selection=selection)
+        await remote_viewer.copy(b"at the viewer", selection=selection)
+        await desktop.wait_paste(b"at the viewer", selection=selection)
