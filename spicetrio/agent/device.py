@@ -8,7 +8,6 @@ messages gets one turn after the other. A viewer that stops in the middle of a m
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
 from typing import Final, NoReturn
 
 import trio
@@ -34,6 +33,7 @@ class Device:
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
+        self._chunks = ChunkReader()
         self._messages: dict[object, deque[bytes]] = {}
         self._waiting: dict[object, int] = {}
         self._own: deque[bytes] = deque()
@@ -104,14 +104,15 @@ class Device:
             for piece in pieces(message):
                 await self._stream.send_all(chunk(AgentPort.SERVER, piece))
 
-    async def receive(self) -> AsyncIterator[memoryview]:
-        """Yield what the agent has for viewers, in parts of any size, until its port is closed.
+    async def receive(self) -> list[memoryview] | None:
+        """Return what else the agent has for viewers, in parts of any size; None when its port is closed.
+
+        Cancellation: nothing is lost.
 
         Raises:
             BrokenResourceError: The agent's port was closed.
         """
-        chunks = ChunkReader()
-        while data := await self._stream.receive_some(_RECEIVE_SIZE):
-            for port, part in chunks.receive_data(data):
-                if port == AgentPort.CLIENT:
-                    yield part
+        data = await self._stream.receive_some(_RECEIVE_SIZE)
+        if not data:
+            return None
+        return [part for port, part in self._chunks.receive_data(data) if port == AgentPort.CLIENT]

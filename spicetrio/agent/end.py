@@ -72,7 +72,7 @@ class AgentEnd:
             return False
         if size > handler.limit:
             name = handler.message.__name__
-            raise RemoteProtocolError(f"got a {name} of {size} bytes, expected at most {handler.limit}")
+            raise RemoteProtocolError(f"got {name} of {size} bytes, expected at most {handler.limit}")
         return True
 
     def _clipboard_grab(self, message: agent.ClipboardGrab) -> None:

@@ -58,7 +58,7 @@ def safe_name(name: str) -> str:
     """
     last = name.replace("\\", "/").rpartition("/")[2]
     shown = "".join(letter if letter.isprintable() else "_" for letter in last)
-    safe = shown.strip().lstrip(".").strip()
+    safe = shown.lstrip(". ").rstrip(" ")
     if not safe:
         raise ValueError(f"{name!r} is no name for a file")
     return _shortened(safe)

@@ -110,11 +110,12 @@ class GuestAgent(AgentHost, AgentEnd):
             self.clipboard.end()
 
     async def _receive(self) -> None:
-        async for part in self._device.receive():
-            self.reader.receive_data(part)
-            self.hear()
-            while message := self.reader.next_message():
-                self.handle(message)
+        while (parts := await self._device.receive()) is not None:
+            for part in parts:
+                self.reader.receive_data(part)
+                self.hear()
+                while message := self.reader.next_message():
+                    self.handle(message)
 
     # The guest's line.
 

@@ -21,6 +21,7 @@ class AgentRequests:
         connect(channel, "main-clipboard-selection-request", self.on_request)
         connect(channel, "main-clipboard-selection-release", lambda _c, s: self.tell(event="release", selection=s))
         connect(channel, "main-clipboard-selection", self.on_data)
+        connect(channel, "new-file-transfer", self.on_file)
 
     def do_copy(self, request):
         """Offer files' contents, each as a type."""
@@ -84,6 +85,12 @@ class AgentRequests:
             channel.update_display_enabled(number, True, False)
             channel.update_display(number, left, top, width, height, False)
         return channel.send_monitor_config()
+
+    def on_file(self, _channel, task):
+        def finished(_task, error):
+            self.tell(event="file", name=task.get_filename(), error=error.message if error else None)
+
+        GObject.GObject.connect(task, "finished", finished)
 
     def on_grab(self, _channel, selection, types, _count):
         numbers = list(types)

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spicetrio.wire import base, cursor, display, enums, inputs, main
+from spicetrio.wire import agent, base, cursor, display, enums, inputs, main
 from spicetrio.wire.buffer import Message, ReadBuffer, marshal
 from spicetrio.wire.errors import RemoteProtocolError
 
 from . import (
     strategies,
+    test_agent,
     test_base,
     test_cursor,
     test_display,
@@ -36,9 +37,11 @@ CHANNELS: list[tuple[type[IntEnum], Mapping[int, type[Message]]]] = [
     (enums.CursorMessage, cursor.SERVER_MESSAGES),
     (enums.InputsMessage, inputs.SERVER_MESSAGES),
     (enums.InputsClientMessage, inputs.CLIENT_MESSAGES),
+    (enums.AgentMessage, agent.MESSAGES),
 ]
 
 VECTOR_MODULES: list[ModuleType] = [
+    test_agent,
     test_base,
     test_cursor,
     test_display,
