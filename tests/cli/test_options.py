@@ -124,6 +124,7 @@ def test_an_open_house_has_to_be_asked_for(capsys: pytest.CaptureFixture[str], a
         (["--copy-paste", "in"], "--copy-paste"),
         (["--copy-paste", "both", "--disable-copy-paste"], "exclude"),
         (["--agent-mouse", "maybe"], "--agent-mouse"),
+        (["--clipboard-limit", "0"], "--clipboard-limit"),
         (["--disable-tick"], "--disable-tick"),
         (["--tls-port", "5901"], "--tls-port"),
     ],
@@ -164,6 +165,7 @@ def test_sizes(text: str) -> None:
         (["x11", "--display", ":0", "--", "xterm"], "exclude"),
         (["x11", "--start", "xterm", "--", "xterm"], "one command"),
         (["x11", "--display", ":0", "--size", "800x600"], "--size"),
+        (["x11", "--display", ":0", "--resize", "sometimes"], "--resize"),
         (["x11", "--start", "xterm 'a"], "no closing quotation"),
     ],
 )
@@ -183,8 +185,14 @@ def test_commands_refuse_in_one_line(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--display", ":7"], {"display": ":7", "start": None, "size": (1024, 768)}),
-        (["--start", "xterm -e 'a b'"], {"display": None, "start": ["xterm", "-e", "a b"], "size": (1024, 768)}),
+        (["--display", ":7"], {"display": ":7", "start": None, "size": (1024, 768), "resize": False}),
+        (["--display", ":7", "--resize", "always"], {"display": ":7", "resize": True}),
+        (["--display", ":7", "--resize", "never"], {"display": ":7", "resize": False}),
+        (
+            ["--start", "xterm -e 'a b'"],
+            {"display": None, "start": ["xterm", "-e", "a b"], "size": (1024, 768), "resize": True},
+        ),
+        (["--start", "xterm", "--resize", "never"], {"start": ["xterm"], "resize": False}),
         (
             ["--size", "800x600", "--", "xterm", "-e", "--port"],
             {"start": ["xterm", "-e", "--port"], "size": (800, 600)},
@@ -234,6 +242,11 @@ def test_help_reads_well(capsys: pytest.CaptureFixture[str], arguments: list[str
 )
 def test_in_which_directions_is_pasted(arguments: list[str], choice: CopyPaste) -> None:
     assert read(*arguments).settings.copy_paste is choice
+
+
+def test_how_much_may_be_pasted() -> None:
+    assert read().settings.clipboard_limit == 64 * 1024 * 1024
+    assert read("--clipboard-limit", "3").settings.clipboard_limit == 3 * 1024 * 1024
 
 
 def test_what_an_agent_may_do() -> None:

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 import trio
 
+import spicetrio
 from spicetrio.sources.errors import SourceError
 from spicetrio.sources.x11 import connection, processes, serve_x11
 from spicetrio.sources.x11.xserver import authority_entry
-from tests.clients.processes import need, open_child
+from tests.clients.processes import need, open_child, x_connection
 from tests.sources.x11.conftest import attach
 from tests.sources.x11.recording import RecordingServer
 from tests.sources.x11.screen import Screen, open_screen_client
@@ -144,6 +145,22 @@ async def test_cancelling_it_ends_the_command_and_what_that_started(folder: Path
     assert not any(alive(int(pid)) for pid in pids.read_text().split())
     assert not left_socket(display)
     assert server.closed
+
+
+async def test_a_screen_that_follows_viewers_has_its_size_at_first_and_room_to_grow(folder: Path) -> None:
+    size = folder / "size"
+    need("xrandr", "x11-xserver-utils")
+    script = f"xrandr > {size}.part; mv {size}.part {size}; exec sleep 60"
+    async with started(folder, script, resize=True) as (server, environment):
+        while not size.exists():  # noqa: ASYNC110  (another process makes it)
+            await trio.sleep(0.01)
+        assert "current 320 x 200, maximum 7680 x 4320" in size.read_text()
+        await server.display.until(lambda: bool(server.display.frames))
+        assert (server.display.width, server.display.height) == SIZE
+        server.agent.monitors.value = (spicetrio.Rect(0, 0, 7000, 300),)
+        await server.display.until(lambda: (server.display.width, server.display.height) == (7000, 300))
+        with x_connection(environment) as connection:
+            assert connection.core.GetGeometry(connection.get_setup().roots[0].root).reply().width == 7000
 
 
 async def test_a_command_that_does_not_want_to_end_is_killed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
