@@ -36,11 +36,18 @@ _RECTANGLE: Final = struct.Struct("=hhHH")
 
 
 class Capture:
-    """Keeps a display showing what the screen shows."""
+    """Keeps a display showing what the screen shows.
 
-    def __init__(self, connection: XConnection, display: spicetrio.Display) -> None:
+    Args:
+        connection: To the X server.
+        display: Of the server.
+        most_heads: How many monitors viewers may ask for.
+    """
+
+    def __init__(self, connection: XConnection, display: spicetrio.Display, most_heads: int) -> None:
         self._connection = connection
         self._display = display
+        self._most_heads = most_heads
         self._changed = Signal()
         self._resized = True
         self._damage = connection.new_id()
@@ -66,7 +73,7 @@ class Capture:
                     await self._display.resize(width, height)
                 except ValueError as error:
                     raise SourceError(f"the screen at {connection.display} cannot be shown: {error}") from error
-            await self._display.set_heads(await read_monitors(connection, width, height))
+            await self._display.set_heads(await read_monitors(connection, width, height), most=self._most_heads)
             with closing(Segment(connection, width, height)) as segment:
                 await self._follow(segment)
 

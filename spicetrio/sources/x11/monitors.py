@@ -23,7 +23,8 @@ SMALLEST: Final = (320, 200)
 """Width and height of the smallest monitor, in pixels."""
 LARGEST: Final = 8192
 """The most columns and rows of a screen, as a display takes no more."""
-MOST_MONITORS: Final = 16
+MOST_MONITORS: Final = 4
+"""Monitors that a viewer may have."""
 
 _NO_TIME: Final = 0
 _UPRIGHT: Final = 1

@@ -14,7 +14,7 @@ from spicetrio.sources.x11.capture import Capture, screen_size
 from spicetrio.sources.x11.connection import XConnection, open_connection
 from spicetrio.sources.x11.cursor import Cursor
 from spicetrio.sources.x11.input import Input
-from spicetrio.sources.x11.monitors import Monitors
+from spicetrio.sources.x11.monitors import MOST_MONITORS, Monitors
 from spicetrio.sources.x11.selection import Selections
 from spicetrio.sources.x11.xserver import open_xserver, run_command
 
@@ -73,7 +73,7 @@ async def _showing(server: spicetrio.Server, connection: XConnection, resize: bo
         inputs = await stack.enter_async_context(server.open_inputs())
         agent = await stack.enter_async_context(server.open_agent())
         nursery = await stack.enter_async_context(trio.open_nursery())
-        nursery.start_soon(Capture(connection, display).run)
+        nursery.start_soon(Capture(connection, display, MOST_MONITORS if resize else 0).run)
         nursery.start_soon(Cursor(connection, display).run)
         nursery.start_soon(Input(connection, display, inputs).run)
         nursery.start_soon(Selections(connection, agent.clipboards).run)

@@ -62,6 +62,7 @@ class RecordingDisplay(Changing):
         self.height = height
         self.cursor = RecordingCursor()
         self.heads: list[spicetrio.Rect] = []
+        self.most_heads = 0
         self.picture = bytearray(width * height * 4)
         self.frames: list[list[spicetrio.Rect] | None] = []
         self.times: list[float] = []
@@ -88,8 +89,9 @@ class RecordingDisplay(Changing):
         self.picture = bytearray(width * height * 4)
         self.heads = [spicetrio.Rect(0, 0, width, height)]
 
-    async def set_heads(self, areas: Iterable[spicetrio.Rect]) -> None:
+    async def set_heads(self, areas: Iterable[spicetrio.Rect], *, most: int) -> None:
         await trio.lowlevel.checkpoint()
+        self.most_heads = most
         self.heads = list(areas)
         self.changed()
 

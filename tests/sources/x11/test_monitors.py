@@ -12,7 +12,7 @@ import xcffib.randr
 
 from spicetrio import Rect
 from spicetrio.sources.x11.connection import XConnection, open_connection
-from spicetrio.sources.x11.monitors import SMALLEST, Monitors, arrange, read_monitors
+from spicetrio.sources.x11.monitors import MOST_MONITORS, SMALLEST, Monitors, arrange, read_monitors
 from tests.clients.processes import need
 from tests.sources.x11.conftest import attach, same
 from tests.sources.x11.recording import RecordingServer
@@ -50,6 +50,7 @@ async def test_the_screen_gets_the_size_that_a_viewer_wants(resized: RecordingSe
 async def test_several_monitors_are_heads_of_the_display(resized: RecordingServer, screen: Screen) -> None:
     resized.agent.monitors.value = HALVES
     await until_heads(resized, *HALVES)
+    assert resized.display.most_heads == MOST_MONITORS
     other = (Rect(0, 0, 320, 200), Rect(0, 200, 500, 480), Rect(320, 0, 640, 200))
     resized.agent.monitors.value = other
     await until_heads(resized, *other)
@@ -90,6 +91,7 @@ async def test_a_running_screen_is_left_as_it_is_by_default(attached: RecordingS
     attached.agent.monitors.value = (Rect(0, 0, 400, 300),)
     await trio.sleep(0.5)
     assert screen.size() == (640, 480)
+    assert attached.display.most_heads == 0
 
 
 @asynccontextmanager
@@ -135,3 +137,5 @@ def test_monitors_are_arranged_within_a_screen() -> None:
     assert arrange(side_by_side, 1000, 1000) == [Rect(0, 0, 600, 600), Rect(600, 0, 1000, 600)]
     assert arrange(side_by_side, 900, 1000) == [Rect(0, 0, 600, 600)]
     assert arrange(side_by_side, 300, 300) == []
+    row = [Rect(x, 0, x + 400, 300) for x in range(0, 400 * MOST_MONITORS, 400)]
+    assert arrange([*row, Rect(0, 300, 400, 600)], 8192, 8192) == row
