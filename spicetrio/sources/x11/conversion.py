@@ -15,7 +15,7 @@ from typing import Final
 import trio
 
 from spicetrio import ClipboardError
-from spicetrio.sources.x11.connection import ConnectionLost, Signal, XConnection
+from spicetrio.sources.x11.connection import ConnectionLost, Signal, XConnection, XError
 from spicetrio.sources.x11.properties import (
     CW_EVENT_MASK,
     NO_ATOM,
@@ -95,10 +95,13 @@ class Conversions:
                 if window.refused:
                     raise ClipboardError("its owner does not give it")
                 window.written.clear()
-                content = await self._take(number, limit)
-                if content.type != self._incremental:
-                    return content
-                return await self._take_pieces(number, window, limit)
+                try:
+                    content = await self._take(number, limit)
+                    if content.type == self._incremental:
+                        content = await self._take_pieces(number, window, limit)
+                except XError as error:  # another client may have destroyed the window
+                    raise ClipboardError(f"it cannot be read: {error}") from error
+                return content
 
     async def _take_pieces(self, number: int, window: _Window, limit: int) -> Property:
         """Take pieces until there is one of no bytes; to delete one is to ask for the next."""

@@ -20,7 +20,7 @@ from spicetrio.sources.x11.connection import XConnection, XError
 SETTLE_SECONDS: Final = 0.2
 """How long a viewer must want the same before it is done: windows are dragged to their size."""
 SMALLEST: Final = (320, 200)
-"""Width and height of the smallest monitor, in pixels."""
+"""Width and height of the smallest monitor that a viewer may have, in pixels."""
 LARGEST: Final = 8192
 """The most columns and rows of a screen, as a display takes no more."""
 MOST_MONITORS: Final = 4
@@ -61,11 +61,11 @@ def arrange(wanted: Sequence[Rect], most_width: int, most_height: int) -> list[R
     arranged = []
     for area in wanted[:MOST_MONITORS]:
         x, y = area.left - left, area.top - top
-        width = min(max(area.width, SMALLEST[0]), most_width - x)
-        height = min(max(area.height, SMALLEST[1]), most_height - y)
-        if width >= SMALLEST[0] and height >= SMALLEST[1]:
+        width, height = min(area.width, most_width - x), min(area.height, most_height - y)
+        # Of a monitor that is not wholly there, no sliver is left.
+        if width >= min(area.width, SMALLEST[0]) and height >= min(area.height, SMALLEST[1]):
             arranged.append(Rect(x, y, x + width, y + height))
-    return arranged
+    return arranged or [Rect(0, 0, most_width, most_height)]
 
 
 class Monitors:
@@ -86,7 +86,7 @@ class Monitors:
         async with aclosing(wanted.eventual_values(held_for=SETTLE_SECONDS)) as wishes:
             async for wish in wishes:
                 if wish:
-                    await self.change(wish)
+                    await self.change([_enlarge(area) for area in wish])
 
     async def change(self, wanted: Sequence[Rect]) -> None:
         """Change it to monitors of these areas; what cannot be done is logged.
@@ -107,7 +107,7 @@ class Monitors:
                 return
             crtcs = await connection.ask_all([randr.GetCrtcInfo(crtc, _NO_TIME) for crtc in resources.crtcs])
             lit = [(number, crtc) for number, crtc in zip(resources.crtcs, crtcs, strict=True) if crtc.mode]
-            if len(lit) != 1 or not areas:
+            if len(lit) != 1:
                 _log.warning("the screen at %s is not resized: it has %d real monitors", connection.display, len(lit))
                 return
             ((number, crtc),) = lit
@@ -182,6 +182,12 @@ class Monitors:
     def _set_size(self, width: int, height: int) -> None:
         millimeters = [round(pixels * _MILLIMETERS_PER_PIXEL) for pixels in (width, height)]
         self._randr.SetScreenSize(self._connection.root, width, height, *millimeters)
+
+
+def _enlarge(area: Rect) -> Rect:
+    """Return an area that is large enough for a monitor."""
+    left, top, right, bottom = area
+    return Rect(left, top, max(right, left + SMALLEST[0]), max(bottom, top + SMALLEST[1]))
 
 
 def _monitor(name: int, area: Rect, outputs: list[int]) -> Any:

@@ -216,6 +216,8 @@ class Requestors:
                         patience.deadline = trio.current_time() + PATIENCE_SECONDS
                         piece = content.data[start : start + PIECE_BYTES]
                         await write_property(self._connection, window, place, content._replace(data=piece))
+                if patience.cancelled_caught:
+                    _log.info("a program does not take all of the %d bytes that it pastes", size)
         finally:
             del self._transfers[window, place]
             self._under_way -= size

@@ -113,7 +113,7 @@ class SharedSelection:
         """Own what a viewer offers, as long as it does."""
         async with aclosing(self._clipboard.offered.eventual_values()) as offers:
             async for offer in offers:
-                if offer is not None:
+                if offer is not None and self._targets.of(offer.types):
                     self._connection.core.SetSelectionOwner(self._window, self._atom, CURRENT_TIME)
                 elif self._owner == self._window:
                     # If another client has become the owner by now, it did so later than this time, and stays so.

@@ -162,6 +162,19 @@ async def test_an_owner_that_answers_without_writing(agent: RecordingAgent, clie
         assert await reading.result() == b""
 
 
+async def test_a_window_that_another_client_destroys(agent: RecordingAgent, client: SelectionClient) -> None:
+    async with trio.open_nursery() as nursery:
+        reading = Reading(nursery, await owned(agent, client))
+        request = await client.request()
+        client.core.GrabServer()
+        client.notify(request)
+        client.destroy(request.requestor)
+        client.core.UngrabServer()
+        client.settle()
+        with pytest.raises(ClipboardError, match="it cannot be read: X error 3"):
+            await reading.result()
+
+
 async def test_several_viewers_paste_at_once(agent: RecordingAgent, client: SelectionClient) -> None:
     many = conversion.MOST_CONVERSIONS + 3
     async with trio.open_nursery() as nursery:

@@ -47,6 +47,11 @@ async def test_the_screen_gets_the_size_that_a_viewer_wants(resized: RecordingSe
                 await trio.sleep(0.01)
 
 
+async def test_a_viewer_may_not_have_too_small_a_screen(resized: RecordingServer) -> None:
+    resized.agent.monitors.value = (Rect(0, 0, 1, 9999),)
+    await until_heads(resized, Rect(0, 0, SMALLEST[0], 480))
+
+
 async def test_several_monitors_are_heads_of_the_display(resized: RecordingServer, screen: Screen) -> None:
     resized.agent.monitors.value = HALVES
     await until_heads(resized, *HALVES)
@@ -120,6 +125,8 @@ async def test_a_mode_that_is_there_is_used(xvfb: dict[str, str], screen: Screen
             assert screen.size() == (400, 300)
             await monitors.change([Rect(10, 20, 650, 500)])
             assert screen.size() == (640, 480)
+            await monitors.change([Rect(0, 0, 100, 50)])
+            assert screen.size() == (100, 50)
             await Monitors(connection).change([Rect(0, 0, 500, 300)])
 
 
@@ -132,10 +139,10 @@ async def test_without_randr_one_monitor_shows_all(xvfb: dict[str, str]) -> None
 def test_monitors_are_arranged_within_a_screen() -> None:
     assert arrange([Rect(0, 0, 800, 600)], 1000, 1000) == [Rect(0, 0, 800, 600)]
     assert arrange([Rect(-100, 50, 700, 650)], 1000, 1000) == [Rect(0, 0, 800, 600)]
-    assert arrange([Rect(0, 0, 1, 9000)], 1000, 1000) == [Rect(0, 0, SMALLEST[0], 1000)]
+    assert arrange([Rect(0, 0, 10, 9000)], 1000, 1000) == [Rect(0, 0, 10, 1000)]
     side_by_side = [Rect(0, 0, 600, 600), Rect(600, 0, 1200, 600)]
     assert arrange(side_by_side, 1000, 1000) == [Rect(0, 0, 600, 600), Rect(600, 0, 1000, 600)]
     assert arrange(side_by_side, 900, 1000) == [Rect(0, 0, 600, 600)]
-    assert arrange(side_by_side, 300, 300) == []
+    assert arrange(side_by_side, 300, 300) == [Rect(0, 0, 300, 300)]
     row = [Rect(x, 0, x + 400, 300) for x in range(0, 400 * MOST_MONITORS, 400)]
     assert arrange([*row, Rect(0, 300, 400, 600)], 8192, 8192) == row

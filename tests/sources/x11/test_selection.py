@@ -128,6 +128,14 @@ async def test_a_viewer_that_withdraws_or_leaves_owns_nothing(agent: RecordingAg
     assert not client.owner("PRIMARY")
 
 
+async def test_what_no_program_could_paste_is_not_owned(agent: RecordingAgent, client: SelectionClient) -> None:
+    clipboard = agent.clipboards[Selection.CLIPBOARD]
+    viewers_offer(clipboard, UTF8_TEXT=b"text")
+    await client.until_owned("CLIPBOARD")
+    viewers_offer(clipboard, FILE_LIST=b"copy")
+    await client.until_owned("CLIPBOARD", False)
+
+
 async def test_a_program_that_copies_later_is_not_disowned(agent: RecordingAgent, client: SelectionClient) -> None:
     clipboard = agent.clipboards[Selection.CLIPBOARD]
     offer = viewers_offer(clipboard, UTF8_TEXT=b"text")
