@@ -34,9 +34,8 @@ class Device:
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         self._chunks = ChunkReader()
-        self._messages: dict[object, deque[bytes]] = {}
+        self._messages: dict[object, deque[tuple[AgentPort, bytes]]] = {}
         self._waiting: dict[object, int] = {}
-        self._own: deque[bytes] = deque()
         self._states: deque[agent.MouseState] = deque(maxlen=MAX_STATES)
         self._filled = trio.Event()
         self._room = trio.lowlevel.ParkingLot()
@@ -50,15 +49,17 @@ class Device:
         while self._waiting.get(sender, 0) > WAITING_LIMIT:
             await self._room.park()
 
-    def post(self, sender: object, message: bytes) -> None:
-        """Leave a message of a viewer's kind; those of one sender are sent in order."""
-        self._messages.setdefault(sender, deque()).append(message)
-        self._waiting[sender] = self._waiting.get(sender, 0) + len(message)
-        self._filled.set()
+    def post(self, sender: object, message: bytes, port: AgentPort = AgentPort.CLIENT) -> None:
+        """Leave a message; those of one sender are sent in order.
 
-    def post_own(self, message: bytes) -> None:
-        """Leave a message of the server's. It goes between the chunks of others."""
-        self._own.append(message)
+        Args:
+            sender: Whose message it is; senders have one turn after the other.
+            message: All of it.
+            port: Whether it is of a viewer's kind or of the server's own. It may make the guest forget what it has of
+                the other kind (spec AG-11), so it never comes in the middle of another message.
+        """
+        self._messages.setdefault(sender, deque()).append((port, message))
+        self._waiting[sender] = self._waiting.get(sender, 0) + len(message)
         self._filled.set()
 
     def point(self, state: agent.MouseState) -> None:
@@ -78,13 +79,13 @@ class Device:
         """
         while True:
             while sender := next(iter(self._messages), None):
-                message = self._messages[sender].popleft()
+                port, message = self._messages[sender].popleft()
                 for piece in pieces(message):
-                    await self._send_own()
-                    await self._stream.send_all(chunk(AgentPort.CLIENT, piece))
+                    await self._send_states()
+                    await self._stream.send_all(chunk(port, piece))
                 self._done(sender, len(message))
-            await self._send_own()
-            if not (self._messages or self._own or self._states):
+            await self._send_states()
+            if not (self._messages or self._states):
                 self._filled = trio.Event()
                 await self._filled.wait()
 
@@ -98,11 +99,10 @@ class Device:
             del self._waiting[sender]
         self._room.unpark_all()
 
-    async def _send_own(self) -> None:
-        while self._own or self._states:
-            message = self._own.popleft() if self._own else frame(self._states.popleft(), Dialect())
-            for piece in pieces(message):
-                await self._stream.send_all(chunk(AgentPort.SERVER, piece))
+    async def _send_states(self) -> None:
+        while self._states:
+            state = frame(self._states.popleft(), Dialect())
+            await self._stream.send_all(chunk(AgentPort.SERVER, state))
 
     async def receive(self) -> list[memoryview] | None:
         """Return what else the agent has for viewers, in parts of any size; None when its port is closed.

@@ -27,7 +27,7 @@ from spicetrio.wire import agent
 from spicetrio.wire.agent import Dialect
 from spicetrio.wire.agentstream import frame
 from spicetrio.wire.buffer import Message
-from spicetrio.wire.enums import AgentCapability, AgentMessage, FileTransferStatus, Selection
+from spicetrio.wire.enums import AgentCapability, AgentMessage, AgentPort, FileTransferStatus, Selection
 from spicetrio.wire.errors import RemoteProtocolError
 from spicetrio.wire.link import Capabilities
 
@@ -136,6 +136,9 @@ class GuestAgent(AgentHost, AgentEnd):
         if message is not None:
             self.post(message)
 
+    def _post_own(self, message: Message) -> None:
+        self._device.post(AgentPort.SERVER, frame(message, self.clipboard.dialect), AgentPort.SERVER)
+
     # What viewers want of the guest.
 
     async def serve(self, client: Client, transport: AgentTransport) -> None:
@@ -146,7 +149,7 @@ class GuestAgent(AgentHost, AgentEnd):
             await super().serve(client, transport)
         finally:
             if not self.sessions:
-                self._device.post_own(frame(agent.ClientDisconnected(), Dialect()))
+                self._post_own(agent.ClientDisconnected())
 
     def clipboard_changed(self, selection: Selection) -> None:
         """Take in that something else is offered, or nothing."""
@@ -215,7 +218,7 @@ class GuestAgent(AgentHost, AgentEnd):
         if AgentCapability.MAX_CLIPBOARD in self._able:
             self.post(agent.MaxClipboard(self.settings.clipboard_limit))
         if AgentCapability.GRAPHICS_DEVICE_INFO in self._able and self._devices:
-            self._device.post_own(frame(agent.GraphicsDeviceInfo(self._devices), Dialect()))
+            self._post_own(agent.GraphicsDeviceInfo(self._devices))
         shared = CLIPBOARD_CAPABILITIES if AgentCapability.CLIPBOARD_BY_DEMAND in self._able else frozenset()
         self.capabilities.value = Capabilities(shared | (self._able & _PASSED_ON))
         for session in self.sessions:

@@ -20,6 +20,7 @@ from tests.peer import PeerChannel, Viewer
 M = TypeVar("M", bound=Message)
 
 ALL = Capabilities(AgentCapability)
+ABLE = ALL - {AgentCapability.FILE_XFER_DISABLED}
 PLAIN = ALL - {AgentCapability.CLIPBOARD_SELECTION, AgentCapability.CLIPBOARD_GRAB_SERIAL}
 LIMITLESS = 0xFFFFFFFF
 

@@ -14,62 +14,15 @@ from spicetrio import ClipboardType, CopyPaste, GraphicsDevice, MouseMode, Selec
 from spicetrio.agent import device
 from spicetrio.wire import agent, inputs, main
 from spicetrio.wire.agent import Dialect
-from spicetrio.wire.agentstream import ChunkReader, MessageReader, chunk, frame, pieces
-from spicetrio.wire.buffer import Message, ReadBuffer
+from spicetrio.wire.agentstream import chunk, frame
 from spicetrio.wire.enums import AgentCapability, AgentPort, ChannelType, FileTransferStatus, MonitorsFlags
 from spicetrio.wire.link import Capabilities
-from tests.agent.talk import ALL, PLAIN, Talker, open_talker, quiet
+from tests.agent.guestend import Guest
+from tests.agent.talk import ABLE, ALL, PLAIN, Talker, open_talker, quiet
 from tests.channels.stage import Stage, open_stage, receive, until
-
-ABLE = ALL - {AgentCapability.FILE_XFER_DISABLED}
 
 TEXT, PNG, NONE = ClipboardType.UTF8_TEXT, ClipboardType.IMAGE_PNG, ClipboardType.NONE
 CLIPBOARD = Selection.CLIPBOARD
-
-
-class Guest:
-    """The guest's end of the stream."""
-
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        self.stream = stream
-        self.dialect = Dialect()
-        self.arrived: list[tuple[int, Message]] = []
-        """What came, and on which port."""
-        self._chunks = ChunkReader()
-        self._readers = {port: MessageReader(lambda kind, size: True) for port in AgentPort}
-
-    async def announce(self, capabilities: frozenset[int] = ABLE) -> None:
-        self.dialect = Dialect()
-        await self.send(agent.AnnounceCapabilities(1, Capabilities(capabilities)))
-        ours = await self.receive(agent.AnnounceCapabilities, lambda message: not message.request)
-        self.dialect = Dialect.of(Capabilities(ours.capabilities & capabilities))
-
-    async def send(self, *messages: Message) -> None:
-        for message in messages:
-            for piece in pieces(frame(message, self.dialect)):
-                await self.stream.send_all(chunk(AgentPort.CLIENT, piece))
-
-    async def receive(self, kind: Any, wanted: Any = lambda message: True) -> Any:
-        """Return the next message of a kind; those before it are passed over."""
-        while True:
-            while self.arrived:
-                _, message = self.arrived.pop(0)
-                if isinstance(message, kind) and wanted(message):
-                    return message
-            await self._read()
-
-    async def _read(self) -> None:
-        for port, part in self._chunks.receive_data(await self.stream.receive_some(1000)):
-            reader = self._readers[AgentPort(port)]
-            reader.receive_data(part)
-            while came := reader.next_message():
-                assert came.body is not None
-                body = self.dialect.expand(came.type, came.body)
-                self.arrived.append((port, agent.MESSAGES[came.type].pull(ReadBuffer(body))))
-
-    async def answer(self, data: bytes) -> None:
-        request = await self.receive(agent.ClipboardRequest)
-        await self.send(agent.ClipboardMessage(request.selection, request.kind, data))
 
 
 @asynccontextmanager
@@ -332,6 +285,25 @@ async def test_the_guest_may_cut_its_chunks_as_it_likes() -> None:
             await guest.stream.send_all(bytes([byte]))
         told = await viewer.receive(agent.AnnounceCapabilities)
         assert told.capabilities == {AgentCapability.REPLY}
+
+
+async def test_that_the_last_viewer_has_left_is_told_between_messages() -> None:
+    """The guest forgets the message it is in then: what is left of it would be taken for another (spec AG-11)."""
+    ours, theirs = memory_stream_pair()
+    waiting = device.Device(theirs)
+    sizes = [3000, 5000, 20]
+    for number, size in enumerate(sizes):
+        waiting.post("viewer" if number < 2 else "other", frame(agent.FileXferData(number, bytes(size)), Dialect()))
+    waiting.post("server", frame(agent.ClientDisconnected(), Dialect()), AgentPort.SERVER)
+    waiting.post("other", frame(agent.FileXferData(3, b""), Dialect()))
+    waiting.point(agent.MouseState(1, 2, 0, 0))
+    guest = Guest(ours)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(waiting.send)
+        got = [await guest.receive(object) for _ in range(6)]
+        nursery.cancel_scope.cancel()
+    kinds = [getattr(message, "id", type(message)) for message in got]
+    assert kinds == [agent.MouseState, 0, 2, agent.ClientDisconnected, 1, 3]
 
 
 async def test_there_is_one_agent_at_a_time() -> None:

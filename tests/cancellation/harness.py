@@ -216,7 +216,7 @@ def _half_open(stage: Stage) -> Cancel | None:
 TARGETS: Final[dict[str, Callable[[Stage], Cancel | None]]] = {
     **{
         name: partial(_scope, name=name)
-        for name in ("server", "display", "inputs", "second", "application", "connection")
+        for name in ("server", "display", "inputs", "agent", "second", "application", "connection")
     },
     "client": _client_scope,
     "client.end": _client_end,
@@ -226,8 +226,8 @@ TARGETS: Final[dict[str, Callable[[Stage], Cancel | None]]] = {
     "cursor client": partial(_channel_client, kind=ChannelType.CURSOR),
     "inputs client": partial(_channel_client, kind=ChannelType.INPUTS),
 }
-"""What can be cancelled: the server's block, a display's or the inputs' block, the application's task, the first viewer
-that came in the scenario and its connections, and what serves a connection before it has a viewer."""
+"""What can be cancelled: the server's block, a display's, the inputs' or the agent's block, the application's task, the
+first viewer that came in the scenario and its connections, and what serves a connection before it has a viewer."""
 
 ALL: Final = frozenset(ChannelType)
 DISPLAYS: Final = frozenset({ChannelType.DISPLAY, ChannelType.CURSOR})
@@ -241,6 +241,7 @@ ENDS: Final[dict[str, tuple[frozenset[ChannelType], frozenset[ChannelType]]]] = 
     "display client": (frozenset({ChannelType.DISPLAY}), frozenset()),
     "cursor client": (frozenset({ChannelType.CURSOR}), frozenset()),
     "inputs client": (frozenset({ChannelType.INPUTS}), frozenset()),
+    "agent": (frozenset(), frozenset()),
     "second": (frozenset(), frozenset()),
     "application": (frozenset(), frozenset()),
 }
