@@ -57,8 +57,8 @@ SEND_BUFFER: Final = 212_992
 while more than a quarter of it waits for the X server: 104 KiB, which all the limits here together stay below."""
 REQUESTS_UNANSWERED: Final = 64
 """How many requests of input go out before a round trip is due. Each takes up to 768 bytes there."""
-PIECE_BYTES: Final = 16 * 1024
-"""The largest request. Two of them may wait there, see `XConnection.room`."""
+PIECE_BYTES: Final = 32 * 1024
+"""The largest request. One of them may wait there, see `XConnection.room`."""
 RANDR: Final = "RANDR"
 """The one extension that the source does without where it is not there."""
 COOKIE_PROTOCOL: Final = b"MIT-MAGIC-COOKIE-1"
@@ -208,20 +208,23 @@ class XConnection:
         replies = await self.ask_all([self.core.InternAtom(False, len(name), name) for name in names])
         return {name: reply.atom for name, reply in zip(names, replies, strict=True)}
 
-    async def room(self) -> None:
-        """Wait until there is room for a request of `PIECE_BYTES`, which is to be made before anything is awaited.
+    @asynccontextmanager
+    async def room(self) -> AsyncIterator[None]:
+        """Enter the block once there is room for what it requests: up to `PIECE_BYTES`, without awaiting anything.
 
-        What others want of us waits here while the X server is stopped, and does not fill the socket: what was sent
-        before the previous call has been read by then.
+        What viewers and other X clients have us request waits here while the X server is stopped, and does not fill
+        the socket: each block is entered when the X server has read what the one before it requested.
 
         Cancellation: nothing was requested.
         """
         await trio.lowlevel.checkpoint()
         while not self._caught_up.is_set():
             await self._caught_up.wait()
+        yield
         answer = _Answer(self.core.GetInputFocus())
         self._answers.append(answer)
         self._caught_up = answer.arrived
+        self.flush()
 
     async def run(self, scope: trio.CancelScope) -> None:
         """Read replies and events within the scope, for as long as the X server is there."""

@@ -87,10 +87,10 @@ class Conversions:
             ClipboardError: Its owner refuses, is gone or does not answer, or it is larger.
         """
         async with self._room:
-            await self._connection.room()
             with self._window() as (number, window):
-                self._connection.core.ConvertSelection(number, selection, target, self._property, time)
-                self._connection.flush()
+                async with self._connection.room():
+                    self._create(number)
+                    self._connection.core.ConvertSelection(number, selection, target, self._property, time)
                 await _wait(window.answered)
                 if window.refused:
                     raise ClipboardError("its owner does not give it")
@@ -105,34 +105,40 @@ class Conversions:
 
     async def _take_pieces(self, number: int, window: _Window, limit: int) -> Property:
         """Take pieces until there is one of no bytes; to delete one is to ask for the next."""
-        data = bytearray()
+        pieces: list[bytes] = []
+        size = 0
         while True:
             await _wait(window.written)
             piece = await self._take(number, limit)
-            if len(data) + len(piece.data) > limit:
+            size += len(piece.data)
+            if size > limit:
                 raise TooLargeError(limit)
             if piece.type == NO_ATOM:
                 continue  # it was written in several requests, and all of it taken with the first
             if not piece.data:
-                return Property(piece.type, piece.format, bytes(data))
-            data += piece.data
+                return Property(piece.type, piece.format, b"".join(pieces))
+            pieces.append(piece.data)
 
     async def _take(self, number: int, limit: int) -> Property:
         return await read_property(self._connection, number, self._property, limit, delete=True)
 
     @contextmanager
     def _window(self) -> Iterator[tuple[int, _Window]]:
-        core, root = self._connection.core, self._connection.root
         number, window = self._connection.new_id(), _Window()
-        core.CreateWindow(0, number, root, 0, 0, 1, 1, 0, INPUT_ONLY, 0, CW_EVENT_MASK, [PROPERTY_CHANGE])
         self._windows[number] = window
         try:
             yield number, window
         finally:
             del self._windows[number]
             with suppress(ConnectionLost):
-                core.DestroyWindow(number)
+                self._connection.core.DestroyWindow(number)
                 self._connection.flush()
+
+    def _create(self, number: int) -> None:
+        root = self._connection.root
+        self._connection.core.CreateWindow(
+            0, number, root, 0, 0, 1, 1, 0, INPUT_ONLY, 0, CW_EVENT_MASK, [PROPERTY_CHANGE]
+        )
 
 
 async def _wait(signal: Signal) -> None:

@@ -63,9 +63,8 @@ async def write_property(connection: XConnection, window: int, name: int, value:
     """
     # Not by xcffib, which makes an object of each byte.
     head = _HEAD.pack(_REPLACE, window, name, value.type, value.format, len(value.data) * 8 // value.format)
-    await connection.room()
-    connection.core.send_request(_CHANGE_PROPERTY, io.BytesIO(head + value.data))
-    connection.flush()
+    async with connection.room():
+        connection.core.send_request(_CHANGE_PROPERTY, io.BytesIO(head + value.data))
 
 
 async def read_property(connection: XConnection, window: int, name: int, limit: int, *, delete: bool) -> Property:
@@ -84,14 +83,16 @@ async def read_property(connection: XConnection, window: int, name: int, limit: 
         XError: There is no such window.
         TooLargeError: It is larger.
     """
-    data = bytearray()
+    pieces: list[bytes] = []
+    size = 0
     while True:
-        cookie = connection.core.GetProperty(delete, window, name, _ANY_TYPE, len(data) // 4, READ_BYTES // 4)
+        cookie = connection.core.GetProperty(delete, window, name, _ANY_TYPE, size // 4, READ_BYTES // 4)
         cookie.reply_type = reply_bytes
         reply: bytes = await connection.ask(cookie)
         format_, type_, rest, items = _REPLY.unpack_from(reply)
-        data += reply[_REPLY.size : _REPLY.size + items * format_ // 8]
-        if len(data) + rest > limit:
+        pieces.append(reply[_REPLY.size : _REPLY.size + items * format_ // 8])
+        size += len(pieces[-1])
+        if size + rest > limit:
             raise TooLargeError(limit)
         if not rest:
-            return Property(type_, format_, bytes(data))
+            return Property(type_, format_, b"".join(pieces))

@@ -245,6 +245,5 @@ class Requestors:
         event = _NOTICE.pack(
             _SELECTION_NOTIFY, request.time, request.requestor, request.selection, request.target, place
         )
-        await self._connection.room()
-        self._connection.core.SendEvent(False, request.requestor, 0, event)
-        self._connection.flush()
+        async with self._connection.room():
+            self._connection.core.SendEvent(False, request.requestor, 0, event)
