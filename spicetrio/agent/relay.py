@@ -74,6 +74,7 @@ class AgentRelay:
             yield
         finally:
             self._transports.remove(transport)
+            transport.close()
 
     async def serve(self, client: Client, transport: AgentTransport) -> NoReturn:
         """Have a viewer answered by the agents that come, one after another.

@@ -90,15 +90,19 @@ class AgentTransport:
             self._writer.post(main.AgentConnected())
 
     def disconnect(self) -> None:
-        """Tell the viewer that the agent is gone. What was on the way in either direction is dropped (spec AG-10)."""
+        """Tell the viewer that the agent is gone (spec AG-10)."""
+        self._writer.post(main.AgentDisconnected(0))
+        self._use(self._handed + len(self._pieces))
+        self.close()
+
+    def close(self) -> None:
+        """Drop what is on the way in either direction, and take no more."""
         self._connected = False
         self.started.value = False
-        self._writer.post(main.AgentDisconnected(0))
-        self._waiting.clear()
-        self._waiting_bytes = 0
-        self._use(self._handed + len(self._pieces))
         self._handed = 0
         self._pieces.clear()
+        self._waiting.clear()
+        self._waiting_bytes = 0
         self._room.unpark_all()
 
     # What the viewer sends.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -20,6 +21,8 @@ from spicetrio.sources.x11.xserver import open_xserver, run_command
 
 ROOM: Final = (7680, 4320)
 """Width and height up to which a screen that is started can be resized. An Xvfb takes the memory for it at once."""
+
+_log = logging.getLogger(__name__)
 
 
 async def attach(server: spicetrio.Server, display: str, resize: bool, task_status: trio.TaskStatus[str]) -> None:
@@ -73,6 +76,9 @@ async def _showing(server: spicetrio.Server, connection: XConnection, resize: bo
         inputs = await stack.enter_async_context(server.open_inputs())
         agent = await stack.enter_async_context(server.open_agent())
         nursery = await stack.enter_async_context(trio.open_nursery())
+        if resize and connection.randr is None:
+            _log.warning("the X server at %s has no RANDR extension, and keeps its size", connection.display)
+            resize = False
         nursery.start_soon(Capture(connection, display, MOST_MONITORS if resize else 0).run)
         nursery.start_soon(Cursor(connection, display).run)
         nursery.start_soon(Input(connection, display, inputs).run)

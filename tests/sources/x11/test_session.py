@@ -283,6 +283,14 @@ async def test_an_extension_that_is_missing(extension: str) -> None:
         assert (await refusal(display=display)).startswith(f"the X server at {display} has no {extension} extension (")
 
 
+async def test_without_randr_a_screen_keeps_its_size(caplog: pytest.LogCaptureFixture) -> None:
+    async with xvfb_with("-extension", "RANDR") as display, attach({"DISPLAY": display}, resize=True) as server:
+        assert f"the X server at {display} has no RANDR extension, and keeps its size" in caplog.text
+        server.agent.monitors.value = (spicetrio.Rect(0, 0, 400, 300),)
+        await trio.sleep(0.4)
+        assert server.display.heads == [spicetrio.Rect(0, 0, server.display.width, server.display.height)]
+
+
 @pytest.mark.parametrize("depth", [8, 16])
 async def test_a_depth_that_cannot_be_shown(depth: int) -> None:
     async with xvfb_with("-screen", "0", f"320x200x{depth}") as display:
