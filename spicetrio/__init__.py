@@ -12,6 +12,9 @@
             ...
 """
 
+from spicetrio.agent.clipboard import Clipboard, ClipboardError, Offer
+from spicetrio.agent.files import FileTransfer, FileTransferState
+from spicetrio.agent.local import Agent, Volume
 from spicetrio.api import Server, open_server
 from spicetrio.channels.cursor import Cursor
 from spicetrio.channels.display import Display, SurfaceHandle
@@ -35,24 +38,33 @@ from spicetrio.channels.vmc import DeviceStream
 from spicetrio.channels.webdav import SharedFolder
 from spicetrio.server.client import Client
 from spicetrio.server.events import ConnectionEvent, EventKind, EventReader, Traffic
-from spicetrio.server.settings import Settings, WanCompression, WhenFull
+from spicetrio.server.settings import CopyPaste, Settings, WanCompression, WhenFull
 from spicetrio.server.statistics import ConnectionStatistics, Statistics
 from spicetrio.server.tickets import Role, Ticket
-from spicetrio.wire.enums import ImageCompression, Locks, MouseMode, VideoCodec, VscType
+from spicetrio.wire.agent import GraphicsDevice
+from spicetrio.wire.enums import ClipboardType, ImageCompression, Locks, MouseMode, Selection, VideoCodec, VscType
 from spicetrio.wire.errors import LinkError, LocalProtocolError, ProtocolError, RemoteProtocolError
 from spicetrio.wire.geometry import Rect
 
 __all__ = [
+    "Agent",
     "ButtonEvent",
     "CardMessage",
     "Client",
+    "Clipboard",
+    "ClipboardError",
+    "ClipboardType",
     "ConnectionEvent",
     "ConnectionStatistics",
+    "CopyPaste",
     "Cursor",
     "DeviceStream",
     "Display",
     "EventKind",
     "EventReader",
+    "FileTransfer",
+    "FileTransferState",
+    "GraphicsDevice",
     "ImageCompression",
     "InputEvent",
     "Inputs",
@@ -62,6 +74,7 @@ __all__ = [
     "Locks",
     "MouseMode",
     "Playback",
+    "Offer",
     "PointerMotion",
     "PointerPosition",
     "Port",
@@ -72,6 +85,7 @@ __all__ = [
     "Rect",
     "RemoteProtocolError",
     "Role",
+    "Selection",
     "Server",
     "Settings",
     "SharedFolder",
@@ -85,6 +99,7 @@ __all__ = [
     "VideoCodec",
     "UsbRedir",
     "VscType",
+    "Volume",
     "WanCompression",
     "WheelEvent",
     "WhenFull",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import trio
 
+from spicetrio.agent.files import FileReceiver
+from spicetrio.agent.guest import GuestAgent
+from spicetrio.agent.local import Agent
 from spicetrio.channels.display import Display
 from spicetrio.channels.inputs import Inputs
 from spicetrio.channels.main import MainChannel
@@ -24,6 +29,7 @@ from spicetrio.server.channel import Channel
 from spicetrio.server.listeners import listening
 from spicetrio.server.server import BaseServer
 from spicetrio.server.settings import Settings
+from spicetrio.wire.agent import GraphicsDevice
 from spicetrio.wire.enums import ChannelType, MouseMode
 
 
@@ -37,10 +43,16 @@ class Server(BaseServer):
 
     @property
     def mouse_modes(self) -> MouseMode:
-        """The modes that viewers may choose from: client mode needs a display and inputs that take positions."""
+        """The modes that viewers may choose from: client mode needs a display, and inputs or an agent that take
+        positions.
+        """
         modes = MouseMode.SERVER
         inputs = self._channels.get((ChannelType.INPUTS, 0))
-        if isinstance(inputs, Inputs) and inputs.absolute and self._main.count(ChannelType.DISPLAY):
+        if (
+            isinstance(inputs, Inputs)
+            and (inputs.absolute or self._main.relay.pointer)
+            and self._main.count(ChannelType.DISPLAY)
+        ):
             modes |= MouseMode.CLIENT
         return modes
 
@@ -87,7 +99,7 @@ class Server(BaseServer):
         Raises:
             ValueError: There are inputs already.
         """
-        async with self.channel_opened(Inputs(self.settings, absolute=absolute)) as inputs:
+        async with self.channel_opened(Inputs(self.settings, self._main.relay, absolute=absolute)) as inputs:
             yield inputs
 
     @asynccontextmanager
@@ -178,6 +190,54 @@ class Server(BaseServer):
         """
         async with self.channel_opened(Record(self.settings, rate)) as record:
             yield record
+
+    @asynccontextmanager
+    async def open_agent(self, *, file_transfer_dir: str | os.PathLike[str] | None = None) -> AsyncIterator[Agent]:
+        """Answer viewers about clipboards, files and monitors while the block runs.
+
+        Args:
+            file_transfer_dir: Folder for the files that are dropped on viewers; by default that of the settings. If
+                there is neither, none are taken.
+
+        Cancellation: ends the block. Viewers stay, without an agent.
+
+        Raises:
+            ValueError: There is an agent already.
+            NotADirectoryError: The folder is none.
+        """
+        self._main.relay.check_vacant()  # outside of the nursery, which would make a group of its error
+        folder = self.settings.file_transfer_dir if file_transfer_dir is None else file_transfer_dir
+        files = None if folder is None else FileReceiver(Path(folder))
+        async with trio.open_nursery() as nursery:
+            agent = Agent(self.settings, nursery, files)
+            async with self._main.relay.attached(agent):
+                yield agent
+            nursery.cancel_scope.cancel()
+
+    async def serve_guest_agent(self, stream: trio.abc.Stream, *, devices: Sequence[GraphicsDevice] = ()) -> None:
+        """Let viewers have the agent in a guest, until its end of the stream is closed. Ours is closed then, too.
+
+        Nothing that the guest does raises an error here; it is logged.
+
+        Args:
+            stream: Whose other end is the agent's port, such as a virtio port with the name `com.redhat.spice.0`.
+            devices: Which devices of the guest the displays show, for an agent that wants to know.
+
+        Cancellation: viewers are told that the agent is gone.
+
+        Raises:
+            ValueError: There is an agent already.
+        """
+        relay = self._main.relay
+        relay.check_vacant()
+        try:
+            async with stream, trio.open_nursery() as nursery:
+                guest = GuestAgent(self.settings, nursery, stream, devices=devices, changed=self.channels_changed)
+                async with relay.attached(guest):
+                    await guest.run()
+                nursery.cancel_scope.cancel()
+        finally:
+            self.channels_changed()
 
     def channels_changed(self, *, added: Channel[Any] | None = None) -> None:
         """Tell the viewers of a new channel, and of the mouse modes if those changed."""

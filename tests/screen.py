@@ -61,6 +61,7 @@ class Screen:
         """What it was told to keep."""
         self.palettes: dict[int, Palette] = {}
         self.heads: tuple[display.Head, ...] = ()
+        self.most_heads = 0
         self.marked = False
         self.counts: dict[str, int] = {}
         """How often each message came, and each kind of image."""
@@ -178,6 +179,7 @@ class Screen:
 
     def _on_MonitorsConfig(self, message: display.MonitorsConfig) -> None:
         self.heads = message.heads
+        self.most_heads = message.max_allowed
 
     def _on_Mark(self, message: display.Mark) -> None:
         self.marked = True

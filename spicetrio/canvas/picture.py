@@ -66,6 +66,7 @@ class Picture:
         self._drawings = Drawings()
         self._surfaces: dict[int, Surface] = {}
         self._heads: tuple[messages.Head, ...] = ()
+        self._most_heads = 0
         self._set_size(width, height)
 
     # Drawing. The caller has checked that every area lies inside the picture as it was then. What a resize has
@@ -78,8 +79,9 @@ class Picture:
         for viewer in self._viewers.values():
             viewer.begun = viewer.shown = viewer.heads_told = False
 
-    def show(self, areas: Sequence[Rect]) -> None:
-        """Have other monitors show areas of the primary surface."""
+    def show(self, areas: Sequence[Rect], most: int) -> None:
+        """Have other monitors show areas of the primary surface, and say how many viewers may ask for."""
+        self._most_heads = most
         if not all(map(self._contains, areas)):
             return
         self._set_heads(areas)
@@ -307,7 +309,7 @@ class Picture:
         shows = not viewer.shown and backlog.complete
         if (shows or viewer.shown) and self._lacks_heads(viewer):
             viewer.heads_told = True
-            batch.append(marshal(messages.MonitorsConfig(len(self._heads), self._heads)))
+            batch.append(marshal(messages.MonitorsConfig(max(self._most_heads, len(self._heads)), self._heads)))
         if shows:
             viewer.shown = True
             batch.append(marshal(messages.Mark()))

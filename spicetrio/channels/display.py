@@ -385,22 +385,25 @@ class Display(Channel[DisplayChannelClient]):
             del self._surfaces[surface.id]
             self.worker.post(partial(Picture.remove_surface, number=surface.id))
 
-    async def set_heads(self, areas: Iterable[Rect]) -> None:
+    async def set_heads(self, areas: Iterable[Rect], *, most: int = 0) -> None:
         """Have several monitors show parts of the display, until it is resized; at first one shows all of it.
 
         Args:
             areas: What each monitor shows, in pixels of the display.
+            most: How many monitors viewers may ask an agent for, if that is more. It stays when the display is resized.
 
         Cancellation: it is done wholly or not at all.
 
         Raises:
-            ValueError: There is no area, or one does not lie inside the display.
+            ValueError: There is no area, one does not lie inside the display, or the number is out of range.
             ClosedResourceError: The display is closed.
         """
         inside = [self._inside(left, top, right - left, bottom - top) for left, top, right, bottom in areas]
         if not 1 <= len(inside) <= MAX_HEADS:
             raise ValueError(f"there are {len(inside)} areas, expected 1 to {MAX_HEADS}")
-        await self.worker.draw(partial(Picture.show, areas=inside))
+        if not 0 <= index(most) <= MAX_HEADS:
+            raise ValueError(f"most is {most}, expected 0 to {MAX_HEADS}")
+        await self.worker.draw(partial(Picture.show, areas=inside, most=index(most)))
 
     async def resize(self, width: int, height: int) -> None:
         """Give the display another size; it is black afterwards, and one monitor shows all of it.

@@ -11,12 +11,14 @@ from typing import ClassVar, Final, Self
 import trio
 from trio_util import AsyncValue
 
+from spicetrio.agent.relay import AgentRelay
 from spicetrio.server.channel import BASE_HANDLERS, Channel, ChannelClient, Handler
 from spicetrio.server.client import Client
 from spicetrio.server.link import Link
 from spicetrio.server.settings import Settings
 from spicetrio.server.tickets import Role
 from spicetrio.wire import inputs
+from spicetrio.wire.agent import MouseState
 from spicetrio.wire.enums import ChannelType, InputsCapability, InputsClientMessage, Locks, MouseMode
 from spicetrio.wire.link import Capabilities
 
@@ -126,6 +128,9 @@ class InputsChannelClient(ChannelClient["Inputs"]):
         self._keys: dict[int, None] = {}
         self._buttons: set[int] = set()
         self._scan_codes = _ScanCodes()
+        self._place = (0, 0, 0)
+        self._pointed = False
+        """A button is down in the guest."""
         self._motions = 0
         self._controls = client.role is Role.CONTROL
         self._lights: int | None = None
@@ -144,6 +149,8 @@ class InputsChannelClient(ChannelClient["Inputs"]):
                 self.channel.put(KeyEvent(code, False, self.client))
             for button in sorted(self._buttons):
                 self.channel.put(ButtonEvent(button, False, self.client))
+            if self._pointed:
+                self._point(0)
 
     async def _key_down(self, message: inputs.KeyDown) -> None:
         await self._scan(message.scan_codes)
@@ -212,17 +219,35 @@ class InputsChannelClient(ChannelClient["Inputs"]):
 
     async def _mouse_position(self, message: inputs.MousePosition) -> None:
         self._acknowledge_motion()
+        self._place = (message.x, message.y, message.display_id)
+        if self._point(message.buttons):
+            return
         if self.client.mouse_mode.value == MouseMode.CLIENT:
             await self._deliver(PointerPosition(message.x, message.y, message.display_id, self.client))
             await self._hold_buttons(message.buttons)
 
+    def _point(self, buttons: int) -> bool:
+        """Have the pointer moved by the agent in the guest, if one does that (spec AG-18); tell whether."""
+        agent = self.channel.relay.pointer
+        if agent is None or self.client.mouse_mode.value != MouseMode.CLIENT:
+            return False
+        if self._controls:
+            x, y, display_id = self._place
+            agent.point(MouseState(x, y, buttons << 1, display_id))
+            self._pointed = bool(buttons)
+        return True
+
     async def _mouse_press(self, message: inputs.MousePress) -> None:
+        if 1 <= message.button <= MAX_BUTTON and self._point(message.buttons | 1 << message.button - 1):
+            return
         if steps := _WHEEL.get(message.button):
             await self._deliver(WheelEvent(steps, self.client))
         elif 1 <= message.button <= MAX_BUTTON:
             await self._button(message.button, True)
 
     async def _mouse_release(self, message: inputs.MouseRelease) -> None:
+        if 1 <= message.button <= MAX_BUTTON and self._point(message.buttons & ~(1 << message.button - 1)):
+            return
         if message.button in self._buttons:
             await self._button(message.button, False)
 
@@ -271,8 +296,10 @@ class Inputs(Channel[InputsChannelClient]):
 
     TYPE = ChannelType.INPUTS
 
-    def __init__(self, settings: Settings, *, absolute: bool) -> None:
+    def __init__(self, settings: Settings, relay: AgentRelay, *, absolute: bool) -> None:
         super().__init__(0, settings)
+        self.relay: Final = relay
+        """Knows the agent, which may move the pointer."""
         self.absolute: Final = absolute
         """The application takes pointer positions, so viewers may use client mouse mode."""
         self.locks: Final = AsyncValue(Locks.NONE)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Final
 
 import trio
 
+from spicetrio.agent.relay import AgentRelay
+from spicetrio.agent.transport import WINDOW, AgentTransport
 from spicetrio.server.channel import BASE_HANDLERS, Channel, ChannelClient, Handler, logger
 from spicetrio.server.client import Client
 from spicetrio.server.link import Link
@@ -17,10 +19,6 @@ from spicetrio.wire.buffer import Message
 from spicetrio.wire.enums import ChannelType, LinkErrorCode, MainCapability, MainClientMessage, MouseMode
 from spicetrio.wire.link import Capabilities
 
-AGENT_TOKENS: Final = 10
-"""Pieces of agent data that a viewer may send ahead (spec M-1); told even while there is no agent."""
-AGENT_CHUNK: Final = 2048
-"""The largest piece of agent data, in bytes (spec AG-3)."""
 MM_TIME_DELAY: Final = 0.4
 """Seconds by which the viewers' multimedia clock is behind (spec M-5)."""
 
@@ -28,14 +26,31 @@ MM_TIME_DELAY: Final = 0.4
 class MainChannelClient(ChannelClient["MainChannel"]):
     """One viewer's main connection. Its task opened the viewer's nursery, so its end is the viewer's end."""
 
+    PULLS = True
+
     def __init__(self, channel: MainChannel, client: Client, link: Link) -> None:
         super().__init__(channel, client, link)
         self._warm = False
         self._attached = False
+        self._agent: AgentTransport
+
+    def on_idle(self) -> None:
+        """Send something of what the agent has for the viewer."""
+        self._agent.on_idle()
+
+    def tasks(self) -> Sequence[Callable[[], Awaitable[object]]]:
+        """Return what runs beside the reading."""
+        return (*super().tasks(), self._serve_agent)
+
+    async def _serve_agent(self) -> None:
+        await self.channel.relay.serve(self.client, self._agent)
 
     @contextmanager
     def connected(self) -> Iterator[None]:
         """Begin with INIT and what else identifies the server; end by telling the viewer why."""
+        relay = self.channel.relay
+        renews = MainCapability.AGENT_CONNECTED_TOKENS in self.capabilities
+        self._agent = AgentTransport(self.writer, connected=relay.connected, renews=renews)
         modes = self.channel.mouse_modes
         self.writer.post(
             main.Init(
@@ -43,8 +58,8 @@ class MainChannelClient(ChannelClient["MainChannel"]):
                 display_channels_hint=max(1, self.channel.count(ChannelType.DISPLAY)),
                 supported_mouse_modes=modes,
                 current_mouse_mode=self.client.mouse_mode.value,
-                agent_connected=0,
-                agent_tokens=AGENT_TOKENS,
+                agent_connected=relay.connected,
+                agent_tokens=WINDOW,
                 multi_media_time=int((trio.current_time() - MM_TIME_DELAY) * 1000) & 0xFFFFFFFF,
                 ram_hint=0,
             )
@@ -55,7 +70,8 @@ class MainChannelClient(ChannelClient["MainChannel"]):
                 self.writer.post(main.Uuid(self.settings.uuid))
         self.post_ping()
         try:
-            yield
+            with relay.joined(self._agent):
+                yield
         finally:
             now = int(trio.current_time() * 1e9)
             if self.client.goodbye:
@@ -91,8 +107,17 @@ class MainChannelClient(ChannelClient["MainChannel"]):
             self.client.mouse_mode.value = MouseMode(message.mode)
         self.offer_mouse_modes()
 
+    def _agent_start(self, message: main.AgentStart) -> None:
+        self._agent.start(message.num_tokens)
+
+    def _agent_data(self, message: main.ClientAgentData) -> None:
+        self._agent.receive_piece(message.data)
+
+    def _agent_token(self, message: main.ClientAgentToken) -> None:
+        self._agent.grant(message.num_tokens)
+
     def _ignore(self, message: Message) -> None:
-        """Without an agent or a migration there is nobody to tell; viewers may send these all the same."""
+        """Without a migration there is nobody to tell; viewers may send these all the same."""
         logger.debug("%r sent %s, which means nothing here", self.client, type(message).__name__)
 
     HANDLERS: ClassVar[Mapping[int, Handler]] = {
@@ -103,9 +128,9 @@ class MainChannelClient(ChannelClient["MainChannel"]):
         MainClientMessage.MIGRATE_CONNECT_ERROR: Handler(main.MigrateConnectError, _ignore, 64),
         MainClientMessage.ATTACH_CHANNELS: Handler(main.AttachChannels, _attach_channels, 64),
         MainClientMessage.MOUSE_MODE_REQUEST: Handler(main.MouseModeRequest, _mouse_mode_request, 64),
-        MainClientMessage.AGENT_START: Handler(main.AgentStart, _ignore, 64),
-        MainClientMessage.AGENT_DATA: Handler(main.ClientAgentData, _ignore, AGENT_CHUNK),
-        MainClientMessage.AGENT_TOKEN: Handler(main.ClientAgentToken, _ignore, 64),
+        MainClientMessage.AGENT_START: Handler(main.AgentStart, _agent_start, 64),
+        MainClientMessage.AGENT_DATA: Handler(main.ClientAgentData, _agent_data, main.AGENT_DATA_SIZE),
+        MainClientMessage.AGENT_TOKEN: Handler(main.ClientAgentToken, _agent_token, 64),
         MainClientMessage.MIGRATE_END: Handler(main.ClientMigrateEnd, _ignore, 64),
         MainClientMessage.MIGRATE_DST_DO_SEAMLESS: Handler(main.MigrateDstDoSeamless, _ignore, 64),
         MainClientMessage.MIGRATE_CONNECTED_SEAMLESS: Handler(main.MigrateConnectedSeamless, _ignore, 64),
@@ -131,6 +156,8 @@ class MainChannel(Channel[MainChannelClient]):
         mouse_modes: Callable[[], MouseMode],
     ) -> None:
         super().__init__(0, settings)
+        self.relay: Final = AgentRelay()
+        """Brings viewers and the agent together."""
         self._channels = channels
         self._mouse_modes = mouse_modes
 

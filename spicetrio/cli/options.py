@@ -11,13 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from spicetrio import ImageCompression, Role, Settings, Ticket, WanCompression, WhenFull
+from spicetrio import CopyPaste, ImageCompression, Role, Settings, Ticket, WanCompression, WhenFull
 from spicetrio.cli.devices import LONGEST_PATH, Devices, add_device_options, read_device_options
 from spicetrio.cli.parser import Parser, count, port
 
 DEFAULT_ADDRESS: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 5900
 LEVELS: Final = ("debug", "info", "warning", "error")
+COPY_PASTE: Final = {
+    "both": CopyPaste.BOTH,
+    "to-viewer": CopyPaste.TO_VIEWER,
+    "from-viewer": CopyPaste.FROM_VIEWER,
+    "off": CopyPaste.OFF,
+}
 COMPRESSIONS: Final = {mode.name.lower(): mode for mode in ImageCompression}
 
 _LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
@@ -113,6 +119,27 @@ def add_serving_options(parser: Parser) -> None:
     what.add_argument("--disable-playback", action="store_true", help="let viewers hear nothing")
     what.add_argument("--disable-record", action="store_true", help="do not listen to viewers' microphones")
     what.add_argument(
+        "--copy-paste",
+        choices=COPY_PASTE,
+        help="in which directions what was copied can be pasted; between viewers it takes both (default: both)",
+    )
+    what.add_argument("--disable-copy-paste", action="store_true", help="the same as --copy-paste off")
+    what.add_argument(
+        "--clipboard-limit",
+        type=count,
+        metavar="MIB",
+        help="the most MiB that are pasted at once (default: 64)",
+    )
+    what.add_argument(
+        "--disable-agent-file-xfer", action="store_true", help="take no files that are dropped on viewers"
+    )
+    what.add_argument(
+        "--agent-mouse",
+        choices=["on", "off"],
+        default="on",
+        help="let the agent of a guest move the pointer (default: %(default)s)",
+    )
+    what.add_argument(
         "--vv",
         type=Path,
         metavar="FILE",
@@ -127,8 +154,30 @@ def add_serving_options(parser: Parser) -> None:
     )
 
 
-def read_serving_options(arguments: argparse.Namespace, parser: Parser) -> Serving:
+def add_file_option(parser: Parser) -> None:
+    """Add the option of commands that take the files themselves."""
+    group = parser.add_argument_group("files")
+    group.add_argument(
+        "--file-transfer-dir",
+        type=Path,
+        metavar="DIR",
+        help="put the files that are dropped on viewers into DIR (default: take none)",
+    )
+
+
+def read_serving_options(
+    arguments: argparse.Namespace, parser: Parser, *, file_transfer_dir: Path | None = None
+) -> Serving:
     """Return what the arguments ask for; what makes no sense ends the program."""
+    if arguments.copy_paste is not None and arguments.disable_copy_paste:
+        parser.error("--copy-paste and --disable-copy-paste exclude each other")
+    if file_transfer_dir is not None:
+        if arguments.disable_agent_file_xfer:
+            parser.error("--file-transfer-dir and --disable-agent-file-xfer exclude each other")
+        if not file_transfer_dir.is_dir():
+            parser.error(f"--file-transfer-dir {file_transfer_dir} is no directory")
+        if not os.access(file_transfer_dir, os.W_OK | os.X_OK):
+            parser.error(f"--file-transfer-dir {file_transfer_dir} cannot be written to")
     if arguments.unix is not None and arguments.port is None and arguments.addr:
         parser.error("--addr with --unix needs --port as well")
     if arguments.unix is not None and not 0 < len(os.fsencode(arguments.unix)) <= LONGEST_PATH:
@@ -156,6 +205,8 @@ def read_serving_options(arguments: argparse.Namespace, parser: Parser) -> Servi
     elif not arguments.disable_ticketing:
         ticket = make_ticket()
     changes = {} if arguments.max_viewers is None else {"max_viewers": arguments.max_viewers}
+    if arguments.clipboard_limit is not None:
+        changes["clipboard_limit"] = arguments.clipboard_limit * 1024 * 1024
     viewing = None
     if arguments.view_password_file is not None:
         viewing = _read_ticket("--view-password-file", arguments.view_password_file, parser)
@@ -176,6 +227,10 @@ def read_serving_options(arguments: argparse.Namespace, parser: Parser) -> Servi
             jpeg_wan_compression=WanCompression(arguments.jpeg_wan_compression),
             zlib_glz_wan_compression=WanCompression(arguments.zlib_glz_wan_compression),
             playback_compression=arguments.playback_compression == "on",
+            copy_paste=CopyPaste.OFF if arguments.disable_copy_paste else COPY_PASTE[arguments.copy_paste or "both"],
+            agent_file_xfer=not arguments.disable_agent_file_xfer,
+            agent_mouse=arguments.agent_mouse == "on",
+            file_transfer_dir=file_transfer_dir,
             **changes,
         )
     except ValueError as error:

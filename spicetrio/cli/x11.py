@@ -7,7 +7,7 @@ import os
 import shlex
 from functools import partial
 
-from spicetrio.cli.options import add_serving_options, read_serving_options
+from spicetrio.cli.options import add_file_option, add_serving_options, read_serving_options
 from spicetrio.cli.parser import Parser, size
 from spicetrio.cli.serving import run
 
@@ -20,6 +20,7 @@ examples:
   spicetrio x11 --start xfce4-session --size 1600x900
   spicetrio x11 --vv desk.vv -- xterm -e top
 """
+RESIZE = ("auto", "always", "never")
 
 
 def add_options(parser: Parser) -> None:
@@ -36,6 +37,14 @@ def add_options(parser: Parser) -> None:
     group.add_argument(
         "--size", type=size, metavar="WxH", help="size of the screen that is started (default: 1024x768)"
     )
+    group.add_argument(
+        "--resize",
+        choices=RESIZE,
+        default="auto",
+        help="let the desktop follow the size of a viewer's window: "
+        "auto if it is started here, always or never (default: %(default)s)",
+    )
+    add_file_option(parser)
     add_serving_options(parser)
 
 
@@ -49,7 +58,7 @@ def execute(arguments: argparse.Namespace, parser: Parser) -> int:
     display = None if start is not None else arguments.display or os.environ.get("DISPLAY")
     if start is None and not display:
         parser.error("DISPLAY is not set: name a desktop with --display :0, or start one with --start COMMAND")
-    serving = read_serving_options(arguments, parser)
+    serving = read_serving_options(arguments, parser, file_transfer_dir=arguments.file_transfer_dir)
     # Only here, so that the other commands do without what it needs.
     from spicetrio.sources.x11 import serve_x11
 
@@ -60,6 +69,7 @@ def execute(arguments: argparse.Namespace, parser: Parser) -> int:
         size=arguments.size or (1024, 768),
         playback=serving.playback,
         record=serving.record,
+        resize=arguments.resize == "always" or (arguments.resize == "auto" and start is not None),
     )
     return run(parser.prog, serving, source)
 

@@ -7,7 +7,7 @@ Channel keeps a list of its ChannelClients, by a context manager around the serv
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, Self, TypeVar
@@ -104,7 +104,8 @@ class ChannelClient(Generic[ChannelT]):
                 ) as self.writer,
                 trio.open_nursery() as nursery,
             ):
-                nursery.start_soon(self._ping)
+                for task in self.tasks():
+                    nursery.start_soon(task)
                 with self.connected():
                     self.live = True
                     try:
@@ -126,6 +127,10 @@ class ChannelClient(Generic[ChannelT]):
     def on_idle(self) -> None:
         """Take the credit for one batch of messages (see `spicetrio.server.writer`)."""
         raise NotImplementedError
+
+    def tasks(self) -> Sequence[Callable[[], Awaitable[object]]]:
+        """Return what runs beside the reading, as tasks of the connection. They begin after `connected` has."""
+        return (self._ping,)
 
     @contextmanager
     def connected(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ import ipaddress
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, Flag
 from typing import Final
 from uuid import UUID
 
@@ -32,6 +32,19 @@ class WanCompression(Enum):
     """However fast the connection is."""
     NEVER = "never"
     """However slow the connection is."""
+
+
+class CopyPaste(Flag):
+    """In which directions what was copied may be pasted. From one viewer to another takes both."""
+
+    OFF = 0
+    """In none."""
+    FROM_VIEWER = 1
+    """What was copied at a viewer may be pasted here."""
+    TO_VIEWER = 2
+    """What was copied here may be pasted at viewers."""
+    BOTH = 3
+    """In both."""
 
 
 MIN_QUEUE_LIMIT: Final = 64 * 1024
@@ -73,6 +86,16 @@ class Settings:
     """When what GLZ has made is compressed by zlib too. It takes a compression with GLZ: `AUTO_GLZ` or `GLZ`."""
     playback_compression: bool = True
     """Sound is packed with Opus for viewers that can decode it. It takes the extra `media`; without, sound is raw."""
+    copy_paste: CopyPaste = CopyPaste.BOTH
+    """In which directions copying and pasting works, if there is an agent. For viewers that may only view: in none."""
+    clipboard_limit: int = 64 * 1024 * 1024
+    """The most bytes that are pasted at once, from a viewer or to one."""
+    agent_file_xfer: bool = True
+    """Viewers may send files, if there is an agent that takes them."""
+    file_transfer_dir: str | os.PathLike[str] | None = None
+    """Folder for the files that viewers send, if this process is the agent; None to take none."""
+    agent_mouse: bool = True
+    """An agent in a guest that can do it moves the pointer, in client mouse mode."""
     max_viewers: int = 256
     """Viewers served at once."""
     when_full: WhenFull = WhenFull.REFUSE
@@ -109,7 +132,7 @@ class Settings:
         if self.port is not None and not self.hosts:
             raise ValueError("there is a port, and no host to listen on: name one")
         self._refuse_open_house()
-        for name in ("max_viewers", "max_half_open", "max_half_open_per_peer", "ack_window"):
+        for name in ("max_viewers", "max_half_open", "max_half_open_per_peer", "ack_window", "clipboard_limit"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
         if self.queue_limit < MIN_QUEUE_LIMIT:

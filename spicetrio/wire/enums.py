@@ -653,3 +653,112 @@ class MigrateFlags(IntFlag):
     NONE = 0
     NEED_FLUSH = 1
     NEED_DATA_TRANSFER = 2
+
+
+class AgentMessage(IntEnum):
+    """Messages between viewers and the agent (spec AG-4)."""
+
+    MOUSE_STATE = 1
+    MONITORS_CONFIG = 2
+    REPLY = 3
+    CLIPBOARD = 4
+    DISPLAY_CONFIG = 5
+    ANNOUNCE_CAPABILITIES = 6
+    CLIPBOARD_GRAB = 7
+    CLIPBOARD_REQUEST = 8
+    CLIPBOARD_RELEASE = 9
+    FILE_XFER_START = 10
+    FILE_XFER_STATUS = 11
+    FILE_XFER_DATA = 12
+    CLIENT_DISCONNECTED = 13
+    MAX_CLIPBOARD = 14
+    AUDIO_VOLUME_SYNC = 15
+    GRAPHICS_DEVICE_INFO = 16
+
+
+class AgentCapability(IntEnum):
+    """What the agent, or a viewer towards it, can do (spec AG-7)."""
+
+    MOUSE_STATE = 0
+    MONITORS_CONFIG = 1
+    REPLY = 2
+    CLIPBOARD = 3
+    DISPLAY_CONFIG = 4
+    CLIPBOARD_BY_DEMAND = 5
+    CLIPBOARD_SELECTION = 6
+    SPARSE_MONITORS_CONFIG = 7
+    GUEST_LINEEND_LF = 8
+    GUEST_LINEEND_CRLF = 9
+    MAX_CLIPBOARD = 10
+    AUDIO_VOLUME_SYNC = 11
+    MONITORS_CONFIG_POSITION = 12
+    FILE_XFER_DISABLED = 13
+    FILE_XFER_DETAILED_ERRORS = 14
+    GRAPHICS_DEVICE_INFO = 15
+    CLIPBOARD_NO_RELEASE_ON_REGRAB = 16
+    CLIPBOARD_GRAB_SERIAL = 17
+
+
+class AgentPort(IntEnum):
+    """Whose messages a chunk on the agent's device carries (spec AG-1)."""
+
+    CLIENT = 1
+    SERVER = 2
+
+
+class AgentError(IntEnum):
+    """How the agent answers a message (spec AG-4, REPLY)."""
+
+    SUCCESS = 1
+    ERROR = 2
+
+
+class Selection(IntEnum):
+    """The clipboards of a desktop (spec AG-6). X11 has all three, others only the first."""
+
+    CLIPBOARD = 0
+    PRIMARY = 1
+    SECONDARY = 2
+
+
+class ClipboardType(IntEnum):
+    """What can be copied and pasted (spec AG-6)."""
+
+    NONE = 0
+    UTF8_TEXT = 1
+    IMAGE_PNG = 2
+    IMAGE_BMP = 3
+    IMAGE_TIFF = 4
+    IMAGE_JPG = 5
+    FILE_LIST = 6
+
+
+class FileTransferStatus(IntEnum):
+    """How a file transfer goes (spec AG-5)."""
+
+    CAN_SEND_DATA = 0
+    CANCELLED = 1
+    ERROR = 2
+    SUCCESS = 3
+    NOT_ENOUGH_SPACE = 4
+    SESSION_LOCKED = 5
+    VDAGENT_NOT_CONNECTED = 6
+    DISABLED = 7
+
+
+class MonitorsFlags(IntFlag):
+    """What a MONITORS_CONFIG says of each monitor besides its size (spec AG-4)."""
+
+    NONE = 0
+    USE_POS = 1
+    PHYSICAL_SIZE = 2
+
+
+class DisplayConfigFlags(IntFlag):
+    """What a viewer wants of the desktop, to save bandwidth (spec AG-4)."""
+
+    NONE = 0
+    DISABLE_WALLPAPER = 1
+    DISABLE_FONT_SMOOTH = 2
+    DISABLE_ANIMATION = 4
+    SET_COLOR_DEPTH = 8

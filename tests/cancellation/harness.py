@@ -223,7 +223,7 @@ TARGETS: Final[dict[str, Callable[[Stage], Cancel | None]]] = {
     **{
         name: partial(_scope, name=name)
         for name in (
-            *("server", "display", "inputs", "second", "stream", "device", "playback", "record"),
+            *("server", "display", "inputs", "second", "stream", "device", "playback", "record", "agent"),
             *("application", "connection"),
         )
     },
@@ -242,8 +242,8 @@ TARGETS: Final[dict[str, Callable[[Stage], Cancel | None]]] = {
     "playback client": partial(_channel_client, kind=ChannelType.PLAYBACK),
     "record client": partial(_channel_client, kind=ChannelType.RECORD),
 }
-"""What can be cancelled: the server's block, the block of a display or another channel, the application's task, the
-first viewer that came in the scenario and its connections, and what serves a connection before it has a viewer."""
+"""What can be cancelled: the server's block, the block of a display, the agent or another channel, the application's task,
+the first viewer that came in the scenario and its connections, and what serves a connection before it has a viewer."""
 
 ALL: Final = frozenset(ChannelType)
 DISPLAYS: Final = frozenset({ChannelType.DISPLAY, ChannelType.CURSOR})
@@ -268,6 +268,7 @@ ENDS: Final[dict[str, tuple[frozenset[ChannelType], frozenset[ChannelType]]]] = 
     "device": (frozenset(), frozenset()),
     "playback client": (frozenset({ChannelType.PLAYBACK}), frozenset()),
     "record client": (frozenset({ChannelType.RECORD}), frozenset()),
+    "agent": (frozenset(), frozenset()),
     "second": (frozenset(), frozenset()),
     "application": (frozenset(), frozenset()),
 }

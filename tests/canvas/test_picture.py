@@ -516,10 +516,10 @@ def test_heads_are_told_whenever_they_change() -> None:
     watcher = scene.attach(Wishes(monitors_config=True))
     scene.settle()
     assert [(head.width, head.height, head.x, head.y) for head in watcher.screen.heads] == [(64, 48, 0, 0)]
-    scene.picture.show([Rect(0, 0, 32, 48), Rect(32, 0, 64, 48)])
+    scene.picture.show([Rect(0, 0, 32, 48), Rect(32, 0, 64, 48)], 0)
     scene.settle()
     assert [(head.monitor_id, head.x) for head in watcher.screen.heads] == [(0, 0), (1, 32)]
-    scene.picture.show([Rect(0, 0, 65, 48)])  # overtaken by a resize
+    scene.picture.show([Rect(0, 0, 65, 48)], 0)  # overtaken by a resize
     assert len(watcher.screen.heads) == 2
     scene.resize(20, 10)
     scene.settle()

@@ -40,10 +40,11 @@ class Stage:
 @asynccontextmanager
 async def open_stage(**changes: Any) -> AsyncIterator[Stage]:
     changes.setdefault("grace", 0.2)
+    changes.setdefault("disable_ticketing", "tickets" not in changes)
     with trio.fail_after(DEADLINE):
         async with (
             trio.open_nursery() as nursery,
-            spicetrio.open_server(disable_ticketing=True, **changes) as server,
+            spicetrio.open_server(**changes) as server,
         ):
             yield Stage(server, nursery)
 

@@ -107,8 +107,17 @@ async def test_heads_show_parts_of_a_display() -> None:
     async with open_stage() as stage, stage.server.open_display(64, 48) as shown, stage.viewer() as viewer:
         channel = await viewer.open_display(capabilities=ABLE)
         await watch(viewer, channel, shown)
-        await shown.set_heads([ops.Rect(0, 0, 40, 48), ops.Rect(40, 0, 64, 48)])
+        await shown.set_heads([ops.Rect(0, 0, 40, 48), ops.Rect(40, 0, 64, 48)], most=4)
         await viewer.watch(channel, lambda screen: len(screen.heads) == 2)
+        assert viewer.screen.most_heads == 4
+        await shown.resize(20, 10)
+        await viewer.watch(channel, lambda screen: len(screen.heads) == 1)
+        assert viewer.screen.most_heads == 4
+        await shown.set_heads([ops.Rect(0, 0, 10, 10), ops.Rect(10, 0, 20, 10)])
+        await viewer.watch(channel, lambda screen: len(screen.heads) == 2)
+        assert viewer.screen.most_heads == 2
+        with pytest.raises(ValueError, match="most is 65"):
+            await shown.set_heads([ops.Rect(0, 0, 10, 10)], most=65)
         for areas in ([], [ops.Rect(0, 0, 65, 48)], [ops.Rect(0, 0, 1, 1)] * 65):
             with pytest.raises(ValueError, match=r"expected|inside"):
                 await shown.set_heads(areas)

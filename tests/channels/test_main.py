@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from spicetrio import MouseMode
-from spicetrio.channels.main import AGENT_TOKENS
+from spicetrio.agent.transport import WINDOW
 from spicetrio.wire import base, main
 from spicetrio.wire.buffer import Message
 from spicetrio.wire.enums import ChannelType, LinkErrorCode
@@ -27,7 +27,7 @@ async def test_the_first_message_tells_what_there_is() -> None:
         assert init.supported_mouse_modes == MouseMode.SERVER
         assert init.current_mouse_mode == MouseMode.SERVER
         assert init.agent_connected == 0
-        assert init.agent_tokens == AGENT_TOKENS
+        assert init.agent_tokens == WINDOW
         now = int(trio.current_time() * 1000) & 0xFFFFFFFF
         assert (now - 400 - init.multi_media_time) & 0xFFFFFFFF < 5000
         assert init.ram_hint == 0

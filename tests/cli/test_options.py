@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from spicetrio import ImageCompression, Role, WanCompression, WhenFull
+from spicetrio import CopyPaste, ImageCompression, Role, WanCompression, WhenFull
 from spicetrio.cli import main
 from spicetrio.cli.options import Serving, add_serving_options, make_ticket, read_serving_options
 from spicetrio.cli.parser import Parser, size
@@ -39,6 +39,10 @@ def test_defaults() -> None:
     assert settings.image_compression == ImageCompression.AUTO_LZ
     assert settings.jpeg_wan_compression is WanCompression.AUTO
     assert settings.zlib_glz_wan_compression is WanCompression.AUTO
+    assert settings.copy_paste is CopyPaste.BOTH
+    assert settings.agent_file_xfer
+    assert settings.agent_mouse
+    assert settings.file_transfer_dir is None
     assert settings.name == "spicetrio test"
     assert serving.ticket_made
     assert serving.secret == settings.ticket
@@ -125,6 +129,10 @@ def test_an_open_house_has_to_be_asked_for(capsys: pytest.CaptureFixture[str], a
         (["--password-file", "/nowhere/at/all"], "/nowhere/at/all: No such file"),
         (["--password-file", "/"], "directory"),
         (["--password-file", "/dev/null"], "empty"),
+        (["--copy-paste", "in"], "--copy-paste"),
+        (["--copy-paste", "both", "--disable-copy-paste"], "exclude"),
+        (["--agent-mouse", "maybe"], "--agent-mouse"),
+        (["--clipboard-limit", "0"], "--clipboard-limit"),
         (["--disable-tick"], "--disable-tick"),
         (["--tls-port", "5901"], "--tls-port"),
     ],
@@ -153,7 +161,9 @@ def test_sizes(text: str) -> None:
         ([], "spicetrio: error: the following arguments are required: COMMAND"),
         (["show"], "invalid choice: 'show'"),
         (["demo", "--tls-port", "5901"], "spicetrio demo: error: unknown or not supported yet: --tls-port 5901"),
-        (["demo", "--agent-mouse=off"], "--agent-mouse=off"),
+        (["demo", "--seamless-migration=off"], "--seamless-migration=off"),
+        (["demo", "--file-transfer-dir", "/nowhere"], "/nowhere is no directory"),
+        (["x11", "--display", ":0", "--file-transfer-dir", "/", "--disable-agent-file-xfer"], "exclude"),
         (["demo", "--por", "1"], "unknown or not supported yet: --por 1"),
         (["demo", "extra"], "unknown or not supported yet: extra"),
         (["demo", "--size", "600x400"], "at least 640x480"),
@@ -163,6 +173,7 @@ def test_sizes(text: str) -> None:
         (["x11", "--display", ":0", "--", "xterm"], "exclude"),
         (["x11", "--start", "xterm", "--", "xterm"], "one command"),
         (["x11", "--display", ":0", "--size", "800x600"], "--size"),
+        (["x11", "--display", ":0", "--resize", "sometimes"], "--resize"),
         (["x11", "--start", "xterm 'a"], "no closing quotation"),
     ],
 )
@@ -182,8 +193,14 @@ def test_commands_refuse_in_one_line(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--display", ":7"], {"display": ":7", "start": None, "size": (1024, 768)}),
-        (["--start", "xterm -e 'a b'"], {"display": None, "start": ["xterm", "-e", "a b"], "size": (1024, 768)}),
+        (["--display", ":7"], {"display": ":7", "start": None, "size": (1024, 768), "resize": False}),
+        (["--display", ":7", "--resize", "always"], {"display": ":7", "resize": True}),
+        (["--display", ":7", "--resize", "never"], {"display": ":7", "resize": False}),
+        (
+            ["--start", "xterm -e 'a b'"],
+            {"display": None, "start": ["xterm", "-e", "a b"], "size": (1024, 768), "resize": True},
+        ),
+        (["--start", "xterm", "--resize", "never"], {"start": ["xterm"], "resize": False}),
         (
             ["--size", "800x600", "--", "xterm", "-e", "--port"],
             {"start": ["xterm", "-e", "--port"], "size": (800, 600)},
@@ -219,6 +236,43 @@ def test_help_reads_well(capsys: pytest.CaptureFixture[str], arguments: list[str
     if len(arguments) > 1:
         options = "--addr --port --unix --password-file --disable-ticketing --image-compression --name --vv --log-level"
         assert all(option in text for option in options.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "choice"),
+    [
+        (["--copy-paste", "both"], CopyPaste.BOTH),
+        (["--copy-paste", "to-viewer"], CopyPaste.TO_VIEWER),
+        (["--copy-paste", "from-viewer"], CopyPaste.FROM_VIEWER),
+        (["--copy-paste", "off"], CopyPaste.OFF),
+        (["--disable-copy-paste"], CopyPaste.OFF),
+    ],
+)
+def test_in_which_directions_is_pasted(arguments: list[str], choice: CopyPaste) -> None:
+    assert read(*arguments).settings.copy_paste is choice
+
+
+def test_how_much_may_be_pasted() -> None:
+    assert read().settings.clipboard_limit == 64 * 1024 * 1024
+    assert read("--clipboard-limit", "3").settings.clipboard_limit == 3 * 1024 * 1024
+
+
+def test_what_an_agent_may_do() -> None:
+    assert not read("--disable-agent-file-xfer").settings.agent_file_xfer
+    assert not read("--agent-mouse", "off").settings.agent_mouse
+
+
+@pytest.mark.parametrize("command", [["demo"], ["x11", "--display", ":9"]])
+def test_where_files_land(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: list[str]) -> None:
+    folders = []
+
+    def run(prog: str, serving: Serving, source: object) -> int:
+        folders.append(serving.settings.file_transfer_dir)
+        return 0
+
+    monkeypatch.setattr(f"spicetrio.cli.{command[0]}.run", run)
+    assert main([*command, "--file-transfer-dir", str(tmp_path)]) == 0
+    assert folders == [tmp_path]
 
 
 def test_a_second_ticket_for_viewing_alone(tmp_path: Path) -> None:

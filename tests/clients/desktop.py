@@ -103,6 +103,44 @@ class Desktop:
             done = await trio.run_process(command, env=self.environment, capture_stdout=True)
         return done.stdout.decode()
 
+    async def copy(self, data: bytes, target: str = "UTF8_STRING", *, selection: str = "clipboard") -> None:
+        """Have a program copy something."""
+        # It goes on by itself as the owner, until it is not that any more.
+        command = ["xclip", "-selection", selection, "-in", "-target", target]
+        with trio.fail_after(10):
+            await trio.run_process(command, stdin=data, stdout=subprocess.DEVNULL, env=self.environment)
+
+    async def paste(self, target: str = "UTF8_STRING", *, selection: str = "clipboard") -> bytes | None:
+        """What a program gets that pastes; None if nothing."""
+        command = ["xclip", "-selection", selection, "-out", "-target", target]
+        with trio.fail_after(20):
+            done = await trio.run_process(
+                command, capture_stdout=True, stderr=subprocess.DEVNULL, check=False, env=self.environment
+            )
+        return None if done.returncode else done.stdout
+
+    async def wait_paste(self, expected: bytes, target: str = "UTF8_STRING", *, selection: str = "clipboard") -> None:
+        """Wait until a program that pastes gets this."""
+        got = None
+        with trio.move_on_after(20):
+            while (got := await self.paste(target, selection=selection)) != expected:  # noqa: ASYNC110
+                await trio.sleep(0.05)
+        assert got == expected, f"{len(got or b'')} bytes, not the {len(expected)} expected"
+
+    async def wait_size(self, width: int, height: int) -> None:
+        """Wait until the screen is of this size."""
+        size = (0, 0)
+        with trio.move_on_after(10):
+            while (size := self.size()) != (width, height):  # noqa: ASYNC110
+                await trio.sleep(0.05)
+        assert size == (width, height)
+
+    def size(self) -> tuple[int, int]:
+        """Width and height of the screen."""
+        with x_connection(self.environment) as connection:
+            shape = connection.core.GetGeometry(connection.get_setup().roots[0].root).reply()
+            return shape.width, shape.height
+
     def resize(self, width: int, height: int) -> None:
         """Make the X screen smaller, as a session does that changes the resolution."""
         with x_connection(self.environment) as connection:

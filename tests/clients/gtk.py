@@ -243,6 +243,37 @@ class GtkClient:
     async def request_mouse_mode(self, mode: int) -> None:
         await self.request("request_mouse_mode", mode=mode)
 
+    async def copy(self, kinds: dict[int, bytes], *, selection: int = 0) -> None:
+        """Copy something at the viewer, as each of some clipboard types."""
+        files = {}
+        for kind, data in kinds.items():
+            file = self.folder / f"copied-{selection}-{kind}"
+            await trio.Path(file).write_bytes(data)
+            files[kind] = str(file)
+        await self.request("copy", selection=selection, files=files)
+
+    async def paste(self, kind: int, *, selection: int = 0, timeout: float = REQUEST_TIMEOUT) -> tuple[int, bytes]:  # noqa: ASYNC109
+        """Ask for what was copied elsewhere; its type, 0 for none, and the data."""
+        file = self.folder / f"pasted-{selection}-{kind}"
+        got = await self.request("paste", selection=selection, type=kind, file=str(file), timeout=timeout)
+        return got["type"], await trio.Path(file).read_bytes()
+
+    async def send_files(self, *files: Path, timeout: float = REQUEST_TIMEOUT) -> dict[str, Any]:  # noqa: ASYNC109
+        """Drop files on the viewer; `{"ok": True}` once all are there, or how it failed."""
+        return await self.request("send_files", files=[str(file) for file in files], timeout=timeout)
+
+    async def cancel_files(self) -> None:
+        """Cancel what `send_files` waits for."""
+        await self.request("cancel_files")
+
+    async def wait_capability(self, capability: int, *, there: bool = True) -> None:
+        """Wait until the agent has a capability, or has told others and not this one."""
+        await self.request("capability", capability=int(capability), value=there)
+
+    async def ask_for_monitors(self, *areas: Rect) -> None:
+        """Ask for monitors of these sizes and places."""
+        await self.request("monitors", areas=[[area.left, area.top, area.width, area.height] for area in areas])
+
     async def prefer_compression(self, compression: str) -> None:
         """Ask the server for one of its image compressions from here on."""
         await self.request("compression", compression=compression)

@@ -22,6 +22,7 @@ import gi
 
 gi.require_version("SpiceClientGLib", "2.0")
 from gi.repository import GLib, GObject, SpiceClientGLib  # noqa: E402  (the version must be asked for first)
+from gtk_probe_agent import AgentRequests  # noqa: E402
 
 LIBRARY = ctypes.CDLL("libspice-client-glib-2.0.so.8")
 
@@ -198,8 +199,12 @@ def volume_of(channel):
     return list((ctypes.c_uint16 * count.value).from_address(value.value)) if value.value else []
 
 
-class Probe:
+class Probe(AgentRequests):
     """The session, its channels, and the requests that wait for something."""
+
+    library = LIBRARY
+    tell = staticmethod(emit)
+    wait = Wait
 
     def __init__(self, loop):
         self.loop = loop
@@ -562,6 +567,7 @@ class Probe:
             )
         elif name.startswith("main"):
             connect(channel, "main-mouse-update", self.on_mouse_update)
+            self.follow_agent(channel)
             return  # the session opens this one itself
         elif name.startswith("usbredir"):
             return  # and this one when it has a device to give

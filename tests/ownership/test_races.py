@@ -18,10 +18,12 @@ import trio
 from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 
 import spicetrio
-from spicetrio import EventKind, KeyEvent, VideoCodec
+from spicetrio import ClipboardError, ClipboardType, EventKind, KeyEvent, Offer, Selection, VideoCodec
 from spicetrio.server import client, worker
 from spicetrio.server.writer import ENTRY_SIZE
+from spicetrio.wire import agent as messages
 from spicetrio.wire import display, inputs, main
+from spicetrio.wire.agentstream import frame
 from spicetrio.wire.enums import ChannelType, ImageCompression, MouseMode
 from spicetrio.wire.image import Bitmap, Jpeg, Lz, Quic
 from tests import peer
@@ -29,6 +31,7 @@ from tests.peer import PeerChannel, Viewer, open_viewer
 from tests.server.rig import Gate, Note, Rig, descriptors, drain, open_rig, receive, until
 
 PACKAGE = Path(spicetrio.__file__).parent
+GRAB = frame(messages.ClipboardGrab(0, 0, (1,)), messages.Dialect())
 RED, GREEN = 0xFF0000, 0x00FF00
 
 
@@ -523,6 +526,31 @@ async def test_rc_19_nothing_is_called_again_within_itself() -> None:
         assert served.statistics.queued == 100 * (1 + ENTRY_SIZE)
         for number in range(100):
             assert bytes((await receive(channel, Note)).data) == bytes([number])
+
+
+async def test_rc_20_tokens_go_with_their_viewer() -> None:
+    """What a viewer has of the agent is at its own connection: nobody else can give back, or free, anything of it."""
+    async with open_rig() as rig, rig.server.open_agent() as agent:
+        async with open_viewer(rig.connect) as viewer:
+            await viewer.main.send(main.AgentStart(0), main.ClientAgentData(GRAB))
+            offer = await agent.clipboards[Selection.CLIPBOARD].offered.wait_value(lambda offer: offer is not None)
+            assert offer is not None
+            (transport,) = rig.server._main.relay._transports
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(read_gone, offer)
+                await wait_all_tasks_blocked()
+                assert transport._waiting, "a request waits for a token"
+                await viewer.main.stream.aclose()
+        await rig.server.clients.wait_value(())
+        assert not rig.server._main.relay._transports
+        assert not agent.sessions
+        assert agent.clipboards[Selection.CLIPBOARD].current is None
+        transport.grant(5)  # nobody can, but it would hurt nobody
+
+
+async def read_gone(offer: Offer) -> None:
+    with pytest.raises(ClipboardError, match="left"):
+        await offer.read(ClipboardType.UTF8_TEXT)
 
 
 async def test_rc_21_the_process_is_the_applications() -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from spicetrio.wire import (
+    agent,
     base,
     cursor,
     display,
@@ -35,9 +36,11 @@ from spicetrio.wire.enums import (
     DataCompression,
     LineFlags,
     MigrateFlags,
+    MonitorsFlags,
     PathFlags,
     StringFlags,
 )
+from spicetrio.wire.link import Capabilities
 
 
 def unsigned(bits: int) -> st.SearchStrategy[int]:
@@ -59,7 +62,7 @@ def tuples(items: st.SearchStrategy[object], most: int = 3) -> st.SearchStrategy
     return st.lists(items, max_size=most).map(tuple)
 
 
-def bits(kind: type[LineFlags | PathFlags | BitmapFlags]) -> st.SearchStrategy[int]:
+def bits(kind: type[LineFlags | PathFlags | BitmapFlags | MonitorsFlags]) -> st.SearchStrategy[int]:
     return st.sets(st.sampled_from(list(kind))).map(sum)
 
 
@@ -337,6 +340,40 @@ RECORD: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
     record.StartMark: st.builds(record.StartMark, u32),
 }
 
+monitors = st.builds(agent.Monitor, u32, u32, u32, i32, i32)
+
+
+@st.composite
+def monitors_configs(draw: st.DrawFn) -> agent.MonitorsConfig:
+    flags = draw(bits(MonitorsFlags))
+    wanted = draw(st.lists(monitors, max_size=3))
+    sizes = [agent.PhysicalSize(draw(u16), draw(u16)) for _ in wanted] if flags & MonitorsFlags.PHYSICAL_SIZE else []
+    return agent.MonitorsConfig(flags, tuple(wanted), tuple(sizes))
+
+
+AGENT: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
+    agent.MouseState: st.builds(agent.MouseState, u32, u32, u32, u8),
+    agent.MonitorsConfig: monitors_configs(),
+    agent.Reply: st.builds(agent.Reply, u32, u32),
+    agent.ClipboardMessage: st.builds(agent.ClipboardMessage, u8, u32, data),
+    agent.DisplayConfig: st.builds(agent.DisplayConfig, u32, u32),
+    agent.AnnounceCapabilities: st.builds(
+        agent.AnnounceCapabilities, u32, st.sets(st.integers(0, 255)).map(Capabilities)
+    ),
+    agent.ClipboardGrab: st.builds(agent.ClipboardGrab, u8, u32, tuples(u32)),
+    agent.ClipboardRequest: st.builds(agent.ClipboardRequest, u8, u32),
+    agent.ClipboardRelease: st.builds(agent.ClipboardRelease, u8),
+    agent.FileXferStart: st.builds(agent.FileXferStart, u32, texts),
+    agent.FileXferStatus: st.builds(agent.FileXferStatus, u32, u32, st.binary(max_size=9)),
+    agent.FileXferData: st.builds(agent.FileXferData, u32, data),
+    agent.ClientDisconnected: st.just(agent.ClientDisconnected()),
+    agent.MaxClipboard: st.builds(agent.MaxClipboard, i32),
+    agent.AudioVolumeSync: st.builds(agent.AudioVolumeSync, u8, u8, tuples(u16)),
+    agent.GraphicsDeviceInfo: st.builds(
+        agent.GraphicsDeviceInfo, tuples(st.builds(agent.GraphicsDevice, u32, u32, u32, texts))
+    ),
+}
+
 MESSAGES: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
     **BASE,
     **MAIN,
@@ -347,4 +384,5 @@ MESSAGES: Final[Mapping[type[Message], st.SearchStrategy[Message]]] = {
     **DEVICES,
     **PLAYBACK,
     **RECORD,
+    **AGENT,
 }

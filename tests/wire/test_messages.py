@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spicetrio.wire import (
+    agent,
     base,
     cursor,
     display,
@@ -29,6 +30,7 @@ from spicetrio.wire.errors import RemoteProtocolError
 
 from . import (
     strategies,
+    test_agent,
     test_base,
     test_cursor,
     test_display,
@@ -65,9 +67,11 @@ CHANNELS: list[tuple[type[IntEnum], Mapping[int, type[Message]]]] = [
     (enums.PlaybackMessage, playback.SERVER_MESSAGES),
     (enums.RecordMessage, record.SERVER_MESSAGES),
     (enums.RecordClientMessage, record.CLIENT_MESSAGES),
+    (enums.AgentMessage, agent.MESSAGES),
 ]
 
 VECTOR_MODULES: list[ModuleType] = [
+    test_agent,
     test_base,
     test_cursor,
     test_display,

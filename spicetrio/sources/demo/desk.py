@@ -11,6 +11,7 @@ from PIL import Image
 from spicetrio import ButtonEvent, KeyEvent, PointerMotion, PointerPosition, WheelEvent
 from spicetrio.sources.demo import cursors, theme
 from spicetrio.sources.demo.clock import ClockPanel
+from spicetrio.sources.demo.exchange import Exchange
 from spicetrio.sources.demo.guests import Guests
 from spicetrio.sources.demo.journal import Journal
 from spicetrio.sources.demo.keyboard import KeyboardPanel
@@ -22,7 +23,7 @@ from spicetrio.sources.demo.ticker import Ticker
 from spicetrio.sources.demo.viewers import ViewersPanel
 
 if TYPE_CHECKING:
-    from spicetrio import Display, Inputs, Playback, Record, Server
+    from spicetrio import Agent, Display, Inputs, Playback, Record, Server
     from spicetrio.sources.demo.cursors import Shape
     from spicetrio.sources.demo.guests import Guest
     from spicetrio.sources.demo.panel import Panel
@@ -59,13 +60,15 @@ async def serve_demo(
         inputs = await stack.enter_async_context(server.open_inputs())
         heard = await stack.enter_async_context(server.open_playback()) if playback else None
         said = await stack.enter_async_context(server.open_record()) if record else None
+        agent = await stack.enter_async_context(server.open_agent())
         nursery = await stack.enter_async_context(trio.open_nursery())
-        desk = Desk(server, display, inputs, layout, heard, said)
+        desk = Desk(server, display, inputs, agent, layout, heard, said)
         await desk.show()
         for panel in desk.panels:
             nursery.start_soon(panel.run, name=f"demo {type(panel).__name__}")
         nursery.start_soon(desk.follow_viewers)
         nursery.start_soon(desk.dispatch)
+        nursery.start_soon(desk.exchange.run)
         task_status.started()
 
 
@@ -76,6 +79,7 @@ class Desk:
         server: Whose viewers are listed.
         display: What is drawn on.
         inputs: Where keys and the mouse come from.
+        agent: Where copied text and files come from.
         layout: Where the panels are.
         playback: What viewers hear, if they do.
         record: What viewers say, if they may.
@@ -86,6 +90,7 @@ class Desk:
         server: Server,
         display: Display,
         inputs: Inputs,
+        agent: Agent,
         layout: Layout,
         playback: Playback | None = None,
         record: Record | None = None,
@@ -99,6 +104,7 @@ class Desk:
         self._journal = Journal(display, layout.journal, server)
         self._keyboard = KeyboardPanel(display, layout.keyboard, server, inputs, self._journal)
         self._sound = SoundPanel(display, layout.sound, playback, record, self._journal)
+        self.exchange = Exchange(agent, self._keyboard, self._journal, self._guests)
         self._viewers = ViewersPanel(display, layout.viewers, server, self._guests)
         self.panels: tuple[Panel, ...] = (
             PaintPanel(display, layout.paint, self._journal),
@@ -144,6 +150,8 @@ class Desk:
                 case KeyEvent(code=code, down=down):
                     self._sound.key(guest, code, down)
                     self._keyboard.key(guest, code, down)
+                    if down:
+                        self.exchange.key(guest, code)
                 case PointerPosition(x=x, y=y):
                     self._move(guest, x, y)
                 case PointerMotion(dx=dx, dy=dy):

@@ -96,6 +96,12 @@ class KeyboardPanel(Panel):
         elif action:
             self.field.act(action)
 
+    def type(self, text: str) -> None:
+        """Take in a text that was pasted."""
+        self.field.insert(text)
+        self._lit = True
+        self.wake()
+
     def leave(self, guest: Guest) -> None:
         """Take in that somebody has gone."""
         for chip in self._chips:

@@ -25,11 +25,12 @@ async def serve_x11(
     size: tuple[int, int],
     playback: bool = False,
     record: bool = False,
+    resize: bool = False,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Show an X server to the viewers of a server, and pass on what they do.
+    """Show an X server to the viewers of a server, pass on what they do, and share its clipboards with them.
 
-    It opens a display and inputs of the server, and playback and record if there is a sound server for them.
+    It opens a display, inputs and an agent of the server, and playback and record if there is a sound server for them.
 
     Args:
         server: Who serves it.
@@ -38,6 +39,7 @@ async def serve_x11(
         size: Width and height of that Xvfb's screen in pixels.
         playback: Let viewers hear the desktop.
         record: Let the desktop hear the viewers' microphones.
+        resize: Let the screen follow the size of a viewer's window.
         task_status: Started with the name of the X server, once it is shown.
 
     Returns when the command started has ended; a display that was attached to is shown until cancelled.
@@ -58,14 +60,16 @@ async def serve_x11(
 
     try:
         if start is not None:
-            await session.start(server, start, size, playback, record, task_status)
+            await session.start(
+                server, start, size, playback=playback, record=record, resize=resize, task_status=task_status
+            )
             return
         name = display or os.environ.get("DISPLAY")
         if not name:
             raise SourceError(
                 "DISPLAY is not set: name a running display with --display :0, or run a program with --start"
             )
-        await session.attach(server, name, playback, record, task_status)
+        await session.attach(server, name, playback=playback, record=record, resize=resize, task_status=task_status)
     except BaseExceptionGroup as group:
         errors, others = group.split(SourceError)
         if errors is None or others is not None:

@@ -18,6 +18,7 @@ import trio
 import spicetrio
 from spicetrio.sources.errors import SourceError
 from spicetrio.sources.x11.connection import Signal, XConnection, XError, reply_bytes
+from spicetrio.sources.x11.monitors import read_monitors
 from spicetrio.sources.x11.segment import Segment
 
 CAPTURE_INTERVAL: Final = 1 / 60
@@ -35,11 +36,18 @@ _RECTANGLE: Final = struct.Struct("=hhHH")
 
 
 class Capture:
-    """Keeps a display showing what the screen shows."""
+    """Keeps a display showing what the screen shows.
 
-    def __init__(self, connection: XConnection, display: spicetrio.Display) -> None:
+    Args:
+        connection: To the X server.
+        display: Of the server.
+        most_heads: How many monitors viewers may ask for.
+    """
+
+    def __init__(self, connection: XConnection, display: spicetrio.Display, most_heads: int) -> None:
         self._connection = connection
         self._display = display
+        self._most_heads = most_heads
         self._changed = Signal()
         self._resized = True
         self._damage = connection.new_id()
@@ -65,6 +73,7 @@ class Capture:
                     await self._display.resize(width, height)
                 except ValueError as error:
                     raise SourceError(f"the screen at {connection.display} cannot be shown: {error}") from error
+            await self._display.set_heads(await read_monitors(connection, width, height), most=self._most_heads)
             with closing(Segment(connection, width, height)) as segment:
                 await self._follow(segment)
 

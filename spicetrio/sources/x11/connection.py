@@ -5,8 +5,8 @@ for as long as the X server is stopped or grabbed; so nothing here waits inside 
 task waits for the socket to be readable, and `xcb_poll_for_reply` tells whether the answer has come. Measured on a
 local Xvfb, a round trip takes 90 us this way, 87 us when it blocks, 250 us through a thread.
 
-What can still block is short: flushing into a full socket (see `REQUESTS_UNANSWERED`), and reading the rest of a reply
-whose first 32 bytes have come (the X server writes a reply in one go).
+What can still block is short: flushing into a socket that is a quarter full (see `SEND_BUFFER`), and reading the rest
+of a reply whose first 32 bytes have come (the X server writes a reply in one go).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -26,6 +26,7 @@ import cffi  # type: ignore[import-untyped,unused-ignore]
 import trio
 import xcffib
 import xcffib.damage
+import xcffib.randr
 import xcffib.shm
 import xcffib.xfixes
 import xcffib.xkb
@@ -51,8 +52,15 @@ _libxcb: Any = _ffi.dlopen(_xcb.soname)
 
 CONNECT_SECONDS: Final = 10.0
 """How long an X server may take to accept a connection."""
+SEND_BUFFER: Final = 212_992
+"""What the socket's buffer is asked to be; Linux makes it twice that. libxcb waits with a flush, and everybody with it,
+while more than a quarter of it waits for the X server: 104 KiB, which all the limits here together stay below."""
 REQUESTS_UNANSWERED: Final = 64
-"""How many requests go out before a round trip is due: 36 bytes each, they fit a socket's buffer and do not block."""
+"""How many requests of input go out before a round trip is due. Each takes up to 768 bytes there."""
+PIECE_BYTES: Final = 32 * 1024
+"""The largest request. One of them may wait there, see `XConnection.room`."""
+RANDR: Final = "RANDR"
+"""The one extension that the source does without where it is not there."""
 COOKIE_PROTOCOL: Final = b"MIT-MAGIC-COOKIE-1"
 DEPTHS: Final = (24, 32)
 EVENT_BYTES: Final = 32
@@ -81,6 +89,10 @@ class Signal:
     async def wait(self) -> None:
         """Wait until it is raised, and take it."""
         await self._event.wait()
+        self.clear()
+
+    def clear(self) -> None:
+        """Take it if it is raised."""
         self._event = trio.Event()
 
 
@@ -122,7 +134,9 @@ class XConnection:
     def __init__(self, raw: Any, display: str) -> None:
         self._raw = raw
         self._answers: deque[_Answer] = deque()
-        self._handlers: dict[int, Callable[[], None]] = {}
+        self._handlers: dict[int, Callable[[bytes], None]] = {}
+        self._caught_up = trio.Event()
+        self._caught_up.set()
         self.display = display
         self.screen: Any = raw.setup.roots[raw.pref_screen]
         self.root: int = self.screen.root
@@ -132,6 +146,8 @@ class XConnection:
         self.damage: Any = raw(_xcb.damage.key)
         self.xtest: Any = raw(_xcb.xtest.key)
         self.xkb: Any = raw(_xcb.xkb.key)
+        self.randr: Any = raw(_xcb.randr.key) if self._data(_xcb.randr.key).present else None
+        """None if the X server has no RANDR."""
 
     def new_id(self) -> int:
         """An identifier for a thing to be made on the server."""
@@ -139,10 +155,14 @@ class XConnection:
 
     def first_event(self, extension: Any) -> int:
         """The number of the first of an extension's events."""
-        return int(_xcb.lib.xcb_get_extension_data(self._raw._conn, extension.c_key).first_event)
+        return int(self._data(extension).first_event)
 
     def on_event(self, number: int, handler: Callable[[], None]) -> None:
         """Call a handler when an event of this number came. It is not given the event, but asks for the state."""
+        self.take_events(number, lambda _: handler())
+
+    def take_events(self, number: int, handler: Callable[[bytes], None]) -> None:
+        """Give a handler the 32 bytes of each event of this number, in order. It may request nothing."""
         self._handlers[number] = handler
 
     def pass_fd(self, fd: int) -> None:
@@ -182,6 +202,30 @@ class XConnection:
                 raise answer.error
         return [answer.reply for answer in answers]
 
+    async def atoms(self, names: Iterable[str]) -> dict[str, int]:
+        """The atoms of these names, which are made if need be."""
+        names = list(names)
+        replies = await self.ask_all([self.core.InternAtom(False, len(name), name) for name in names])
+        return {name: reply.atom for name, reply in zip(names, replies, strict=True)}
+
+    @asynccontextmanager
+    async def room(self) -> AsyncIterator[None]:
+        """Enter the block once there is room for what it requests: up to `PIECE_BYTES`, without awaiting anything.
+
+        What viewers and other X clients have us request waits here while the X server is stopped, and does not fill
+        the socket: each block is entered when the X server has read what the one before it requested.
+
+        Cancellation: nothing was requested.
+        """
+        await trio.lowlevel.checkpoint()
+        while not self._caught_up.is_set():
+            await self._caught_up.wait()
+        yield
+        answer = _Answer(self.core.GetInputFocus())
+        self._answers.append(answer)
+        self._caught_up = answer.arrived
+        self.flush()
+
     async def run(self, scope: trio.CancelScope) -> None:
         """Read replies and events within the scope, for as long as the X server is there."""
         fd = self._raw.get_file_descriptor()
@@ -197,6 +241,10 @@ class XConnection:
     def close(self) -> None:
         """Hang up. What the X server has not done by now it may never do: it stops reading when it notices."""
         self._raw.disconnect()
+
+    def _data(self, extension: Any) -> Any:
+        # Each was asked for when the connection was checked, and libxcb remembers the answers.
+        return _xcb.lib.xcb_get_extension_data(self._raw._conn, extension.c_key)
 
     def _process(self) -> None:
         """Hand out all that has come. On return libxcb holds nothing that nobody knows of."""
@@ -217,7 +265,7 @@ class XConnection:
                 code, minor, major = struct.unpack_from("=xB6xHB", data)
                 _log.debug("%s: %s", self.display, XError(code, major, minor))
             elif number in self._handlers:
-                self._handlers[number]()
+                self._handlers[number](data)
         return taken
 
     def _take_replies(self) -> bool:
@@ -312,6 +360,8 @@ def _check(raw: Any, display: str) -> None:
         if extension.version is not None:
             raw(extension.key).QueryVersion(*extension.version).reply()
     raw(_xcb.xkb.key).UseExtension(1, 0).reply()
+    if raw.core.QueryExtension(len(RANDR), RANDR).reply().present:
+        raw(_xcb.randr.key).QueryVersion(1, 5).reply()
     shm = raw(_xcb.shm.key).QueryVersion().reply()
     if (shm.major_version, shm.minor_version) < (1, 2):
         raise SourceError(
@@ -354,6 +404,8 @@ async def open_connection(display: str, cookie: bytes | None = None) -> AsyncIte
         raise
     connection = XConnection(raw, display)
     try:
+        with socket.socket(fileno=os.dup(raw.get_file_descriptor())) as transport:
+            transport.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         async with trio.open_nursery() as nursery:
             # Whoever is cancelled in the block may still have to ask something; then there must be one who reads.
             reading = trio.CancelScope(shield=True)

@@ -78,8 +78,7 @@ class LockLights:
         connection = self._connection
         connection.on_event(connection.first_event(connection.xkb), self._changed.set)
         connection.xkb.SelectEvents(_USE_CORE_KEYBOARD, _INDICATOR_STATE_NOTIFY, 0, _INDICATOR_STATE_NOTIFY, 0, 0, [])
-        names = [connection.core.InternAtom(False, len(name), name) for name in _LIGHTS]
-        atoms = [reply.atom for reply in await connection.ask_all(names)]
+        atoms = (await connection.atoms(_LIGHTS)).values()
         while True:
             # By name each time: another keymap may number them otherwise.
             lights = await connection.ask_all(

@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 import trio
 
 import spicetrio
 from spicetrio.sources.errors import SourceError
 from spicetrio.sources.x11.capture import Capture, screen_size
-from spicetrio.sources.x11.connection import open_connection
+from spicetrio.sources.x11.connection import XConnection, open_connection
 from spicetrio.sources.x11.cursor import Cursor
 from spicetrio.sources.x11.input import Input
+from spicetrio.sources.x11.monitors import MOST_MONITORS, Monitors
+from spicetrio.sources.x11.selection import Selections
 from spicetrio.sources.x11.sound import open_sound
-from spicetrio.sources.x11.xserver import XServer, open_xserver, run_command
+from spicetrio.sources.x11.xserver import open_xserver, run_command
+
+ROOM: Final = (7680, 4320)
+"""Width and height up to which a screen that is started can be resized. An Xvfb takes the memory for it at once."""
+
+_log = logging.getLogger(__name__)
 
 
 async def attach(
-    server: spicetrio.Server, display: str, playback: bool, record: bool, task_status: trio.TaskStatus[str]
+    server: spicetrio.Server,
+    display: str,
+    *,
+    playback: bool,
+    record: bool,
+    resize: bool,
+    task_status: trio.TaskStatus[str],
 ) -> None:
     """Show an X server that runs already, until cancelled, and carry the sound of its user's sound server.
 
     Raises:
         SourceError: It cannot be shown, or went away; also inside a group.
     """
-    async with open_sound(server, own=False, playback=playback, record=record):
-        await _show(server, display, None, (), {}, task_status)
+    async with (
+        open_sound(server, own=False, playback=playback, record=record),
+        open_connection(display) as connection,
+        _showing(server, connection, resize),
+    ):
+        task_status.started(display)
+        await trio.sleep_forever()
 
 
 async def start(
     server: spicetrio.Server,
     command: Sequence[str],
     size: tuple[int, int],
+    *,
     playback: bool,
     record: bool,
+    resize: bool,
     task_status: trio.TaskStatus[str],
 ) -> None:
     """Start an X server, a sound server and a program, and show them until the program ends.
@@ -42,34 +64,43 @@ async def start(
     Raises:
         SourceError: One of them cannot be started, or the X server went away; also inside a group.
     """
+    width, height = size
+    room = (max(width, ROOM[0]), max(height, ROOM[1])) if resize else size
     async with (
-        open_xserver(*size) as xserver,
+        open_xserver(*room) as xserver,
         open_sound(server, own=True, playback=playback, record=record) as environment,
+        open_connection(xserver.display, xserver.cookie) as connection,
     ):
-        await _show(server, xserver.display, xserver, command, environment, task_status)
+        if resize:
+            await Monitors(connection).change([spicetrio.Rect(0, 0, width, height)])
+        async with _showing(server, connection, resize):
+            task_status.started(xserver.display)
+            if command:
+                await run_command(command, xserver, environment)
+            else:
+                await trio.sleep_forever()
 
 
-async def _show(
-    server: spicetrio.Server,
-    name: str,
-    own: XServer | None,
-    command: Sequence[str],
-    environment: Mapping[str, str],
-    task_status: trio.TaskStatus[str],
-) -> None:
-    async with open_connection(name, own.cookie if own else None) as connection:
-        width, height = await screen_size(connection)
-        async with AsyncExitStack() as stack:
-            try:
-                display = await stack.enter_async_context(server.open_display(width, height))
-            except ValueError as error:
-                raise SourceError(f"the screen at {name} cannot be shown: {error}") from error
-            inputs = await stack.enter_async_context(server.open_inputs())
-            nursery = await stack.enter_async_context(trio.open_nursery())
-            nursery.start_soon(Capture(connection, display).run)
-            nursery.start_soon(Cursor(connection, display).run)
-            nursery.start_soon(Input(connection, display, inputs).run)
-            task_status.started(name)
-            if own and command:
-                await run_command(command, own, environment)
-                nursery.cancel_scope.cancel()
+@asynccontextmanager
+async def _showing(server: spicetrio.Server, connection: XConnection, resize: bool) -> AsyncIterator[None]:
+    """Show an X server while the block runs."""
+    width, height = await screen_size(connection)
+    async with AsyncExitStack() as stack:
+        try:
+            display = await stack.enter_async_context(server.open_display(width, height))
+        except ValueError as error:
+            raise SourceError(f"the screen at {connection.display} cannot be shown: {error}") from error
+        inputs = await stack.enter_async_context(server.open_inputs())
+        agent = await stack.enter_async_context(server.open_agent())
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        if resize and connection.randr is None:
+            _log.warning("the X server at %s has no RANDR extension, and keeps its size", connection.display)
+            resize = False
+        nursery.start_soon(Capture(connection, display, MOST_MONITORS if resize else 0).run)
+        nursery.start_soon(Cursor(connection, display).run)
+        nursery.start_soon(Input(connection, display, inputs).run)
+        nursery.start_soon(Selections(connection, agent.clipboards).run)
+        if resize:
+            nursery.start_soon(Monitors(connection).follow, agent.monitors)
+        yield
+        nursery.cancel_scope.cancel()

@@ -30,6 +30,7 @@ class Stage:
     server: spicetrio.Server
     display: spicetrio.Display
     inputs: spicetrio.Inputs
+    agent: spicetrio.Agent
     layout: Layout
     desk: Desk
     nursery: trio.Nursery
@@ -84,11 +85,12 @@ async def _open_stage(size: tuple[int, int] = (1024, 768)) -> AsyncIterator[Stag
         spicetrio.open_server(disable_ticketing=True) as server,
         server.open_display(*size) as display,
         server.open_inputs() as inputs,
+        server.open_agent() as agent,
         trio.open_nursery() as nursery,
     ):
         layout = Layout.of(*size)
-        desk = Desk(server, display, inputs, layout)
-        stage = Stage(server, display, inputs, layout, desk, nursery)
+        desk = Desk(server, display, inputs, agent, layout)
+        stage = Stage(server, display, inputs, agent, layout, desk, nursery)
         set_shape = display.cursor.set
 
         def record(image: Image.Image, hot_x: int, hot_y: int, **options: Any) -> None:
@@ -101,6 +103,7 @@ async def _open_stage(size: tuple[int, int] = (1024, 768)) -> AsyncIterator[Stag
             nursery.start_soon(panel.run)
         nursery.start_soon(desk.follow_viewers)
         nursery.start_soon(desk.dispatch)
+        nursery.start_soon(desk.exchange.run)
         yield stage
         nursery.cancel_scope.cancel()
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import trio
 from PIL import Image
+from trio_util import AsyncValue
 
 import spicetrio
 
@@ -60,6 +61,8 @@ class RecordingDisplay(Changing):
         self.width = width
         self.height = height
         self.cursor = RecordingCursor()
+        self.heads: list[spicetrio.Rect] = []
+        self.most_heads = 0
         self.picture = bytearray(width * height * 4)
         self.frames: list[list[spicetrio.Rect] | None] = []
         self.times: list[float] = []
@@ -84,6 +87,13 @@ class RecordingDisplay(Changing):
         await trio.lowlevel.checkpoint()
         self.width, self.height = width, height
         self.picture = bytearray(width * height * 4)
+        self.heads = [spicetrio.Rect(0, 0, width, height)]
+
+    async def set_heads(self, areas: Iterable[spicetrio.Rect], *, most: int) -> None:
+        await trio.lowlevel.checkpoint()
+        self.most_heads = most
+        self.heads = list(areas)
+        self.changed()
 
     def rgb(self) -> bytes:
         return Image.frombytes("RGB", (self.width, self.height), bytes(self.picture), "raw", "BGRX").tobytes()
@@ -125,8 +135,44 @@ class RecordingInputs(Changing):
         self._send.send_nowait(event(*fields, cast("spicetrio.Client", None)))
 
 
+class RecordingAgent(Changing):
+    """The clipboards are real; who calls `grab` and `release` on them is a viewer."""
+
+    def __init__(self, nursery: trio.Nursery, clipboard_limit: int = 1 << 26) -> None:
+        super().__init__()
+        self.clipboards = {
+            selection: spicetrio.Clipboard(
+                selection, limit=clipboard_limit, nursery=nursery, changed=lambda _: self.changed()
+            )
+            for selection in spicetrio.Selection
+        }
+        self.monitors = AsyncValue[tuple[spicetrio.Rect, ...] | None](None)
+
+
+async def offered(agent: RecordingAgent, clipboard: spicetrio.Clipboard) -> spicetrio.Offer:
+    """What the X server's side offers."""
+    await agent.until(lambda: clipboard.current is not None)
+    assert clipboard.current is not None
+    assert clipboard.offered.value is None
+    return clipboard.current
+
+
+def viewers_offer(clipboard: spicetrio.Clipboard, **contents: bytes) -> spicetrio.Offer:
+    """Have a viewer offer something."""
+
+    async def read(kind: spicetrio.ClipboardType) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return contents[kind.name]
+
+    offer = spicetrio.Offer([spicetrio.ClipboardType[name] for name in contents], read, limit=clipboard.limit)
+    clipboard.grab(offer)
+    return offer
+
+
 class RecordingServer:
     """Stands in for `spicetrio.Server`."""
+
+    agent: RecordingAgent
 
     def __init__(self) -> None:
         self.display = RecordingDisplay(1, 1)
@@ -144,6 +190,13 @@ class RecordingServer:
     @asynccontextmanager
     async def open_inputs(self) -> AsyncIterator[RecordingInputs]:
         yield self.inputs
+
+    @asynccontextmanager
+    async def open_agent(self) -> AsyncIterator[RecordingAgent]:
+        async with trio.open_nursery() as nursery:
+            self.agent = RecordingAgent(nursery)
+            yield self.agent
+            nursery.cancel_scope.cancel()
 
     @property
     def server(self) -> spicetrio.Server:

@@ -12,17 +12,9 @@ import trio
 import spicetrio
 from spicetrio.sources.x11.capture import BAND_GAP, CAPTURE_INTERVAL, bands
 from tests.clients.processes import need, open_child
-from tests.sources.x11.conftest import attach
-from tests.sources.x11.recording import RecordingDisplay, RecordingServer
+from tests.sources.x11.conftest import attach, same
+from tests.sources.x11.recording import RecordingServer
 from tests.sources.x11.screen import Screen
-
-
-async def same(display: RecordingDisplay, screen: Screen) -> None:
-    """The display comes to show the screen."""
-    wanted = screen.rgb()
-    with trio.move_on_after(10):
-        await display.until(lambda: display.rgb() == wanted)
-    assert display.rgb() == wanted
 
 
 async def test_the_first_picture_is_what_was_there(xvfb: dict[str, str], screen: Screen) -> None:

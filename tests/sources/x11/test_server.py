@@ -26,7 +26,9 @@ async def served(environment: dict[str, str]) -> AsyncIterator[tuple[spicetrio.D
         trio.open_nursery() as nursery,
     ):
         with trio.fail_after(15):
-            await nursery.start(partial(serve_x11, server, display=environment["DISPLAY"], start=None, size=(1, 1)))
+            await nursery.start(
+                partial(serve_x11, server, display=environment["DISPLAY"], start=None, size=(1, 1), resize=False)
+            )
         display, inputs = (server._channels[kind, 0] for kind in (ChannelType.DISPLAY, ChannelType.INPUTS))
         yield cast(spicetrio.Display, display), cast(spicetrio.Inputs, inputs)
         nursery.cancel_scope.cancel()
@@ -60,7 +62,7 @@ async def test_the_picture_is_that_of_the_screen(xvfb: dict[str, str], screen: S
 async def test_a_screen_that_is_too_large() -> None:
     async with spicetrio.open_server(port=0, disable_ticketing=True) as server:
         with trio.fail_after(15), pytest.raises(SourceError, match=r"^the screen at :[0-9]+ cannot be shown: "):
-            await serve_x11(server, display=None, start=[], size=(9000, 100))
+            await serve_x11(server, display=None, start=[], size=(9000, 100), resize=False)
 
 
 async def test_what_viewers_do_arrives(xvfb: dict[str, str], screen: Screen) -> None:

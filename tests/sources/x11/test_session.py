@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 import trio
 
+import spicetrio
 from spicetrio.sources import processes
 from spicetrio.sources.errors import SourceError
 from spicetrio.sources.x11 import connection, serve_x11
 from spicetrio.sources.x11.xserver import authority_entry
-from tests.clients.processes import need, open_child
+from tests.clients.processes import need, open_child, x_connection
 from tests.sources.x11.conftest import attach
 from tests.sources.x11.recording import RecordingServer
 from tests.sources.x11.screen import Screen, open_screen_client
@@ -36,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 async def run(*, display: str | None = None, start: Sequence[str] | None = None) -> None:
     with trio.fail_after(30):
-        await serve_x11(RecordingServer().server, display=display, start=start, size=SIZE)
+        await serve_x11(RecordingServer().server, display=display, start=start, size=SIZE, resize=False)
 
 
 async def refusal(*, display: str | None = None, start: Sequence[str] | None = None) -> str:
@@ -115,14 +116,16 @@ async def test_it_ends_with_its_command(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def started(folder: Path, script: str) -> AsyncIterator[tuple[RecordingServer, dict[str, str]]]:
+async def started(
+    folder: Path, script: str, *, resize: bool = False
+) -> AsyncIterator[tuple[RecordingServer, dict[str, str]]]:
     """A session with this script, cancelled in the end, and the environment the script told of."""
     told = folder / "told"
     server = RecordingServer()
     command = ["sh", "-c", f'echo "$DISPLAY $XAUTHORITY" > {told}.part; mv {told}.part {told}; {script}']
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
-            serve = partial(serve_x11, server.server, display=None, start=command, size=SIZE)
+            serve = partial(serve_x11, server.server, display=None, start=command, size=SIZE, resize=resize)
             name = await nursery.start(serve)
             while not told.exists():  # noqa: ASYNC110  (another process makes it)
                 await trio.sleep(0.01)
@@ -143,6 +146,22 @@ async def test_cancelling_it_ends_the_command_and_what_that_started(folder: Path
     assert not any(alive(int(pid)) for pid in pids.read_text().split())
     assert not left_socket(display)
     assert server.closed
+
+
+async def test_a_screen_that_follows_viewers_has_its_size_at_first_and_room_to_grow(folder: Path) -> None:
+    size = folder / "size"
+    need("xrandr", "x11-xserver-utils")
+    script = f"xrandr > {size}.part; mv {size}.part {size}; exec sleep 60"
+    async with started(folder, script, resize=True) as (server, environment):
+        while not size.exists():  # noqa: ASYNC110  (another process makes it)
+            await trio.sleep(0.01)
+        assert "current 320 x 200, maximum 7680 x 4320" in size.read_text()
+        await server.display.until(lambda: bool(server.display.frames))
+        assert (server.display.width, server.display.height) == SIZE
+        server.agent.monitors.value = (spicetrio.Rect(0, 0, 7000, 300),)
+        await server.display.until(lambda: (server.display.width, server.display.height) == (7000, 300))
+        with x_connection(environment) as connection:
+            assert connection.core.GetGeometry(connection.get_setup().roots[0].root).reply().width == 7000
 
 
 async def test_a_command_that_does_not_want_to_end_is_killed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,6 +282,14 @@ async def test_an_extension_that_is_missing(extension: str) -> None:
             if screen.core.QueryExtension(len(extension), extension).reply().present:
                 pytest.skip(f"this Xvfb cannot do without {extension}")
         assert (await refusal(display=display)).startswith(f"the X server at {display} has no {extension} extension (")
+
+
+async def test_without_randr_a_screen_keeps_its_size(caplog: pytest.LogCaptureFixture) -> None:
+    async with xvfb_with("-extension", "RANDR") as display, attach({"DISPLAY": display}, resize=True) as server:
+        assert f"the X server at {display} has no RANDR extension, and keeps its size" in caplog.text
+        server.agent.monitors.value = (spicetrio.Rect(0, 0, 400, 300),)
+        await trio.sleep(0.4)
+        assert server.display.heads == [spicetrio.Rect(0, 0, server.display.width, server.display.height)]
 
 
 @pytest.mark.parametrize("depth", [8, 16])
