@@ -242,7 +242,7 @@ TARGETS: Final[dict[str, Callable[[Stage], Cancel | None]]] = {
     "playback client": partial(_channel_client, kind=ChannelType.PLAYBACK),
     "record client": partial(_channel_client, kind=ChannelType.RECORD),
 }
-"""What can be cancelled: the server's block, the block of a display, the agent or another channel, the application's task,
+"""What can be cancelled: the block of the server, a display, the agent or another channel, the task of the application,
 the first viewer that came in the scenario and its connections, and what serves a connection before it has a viewer."""
 
 ALL: Final = frozenset(ChannelType)
