@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
 RANGES = {"L": 58, "F": 27, "S": 19, "M": 6, "D": 6, "C": 7, "I": 9, "A": 9, "R": 3, "SC": 5, "V": 9, "CD": 6, "SD": 9}
-RANGES |= {"G": 15, "IC": 32, "DT": 26, "X": 7}
+RANGES |= {"G": 15, "IC": 32, "DT": 26, "X": 7, "AG": 19}
 STATES = {"done", "partly", "not yet", "no need"}
 
 
