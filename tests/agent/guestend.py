@@ -47,7 +47,10 @@ class Guest:
             await self._read()
 
     async def _read(self) -> None:
-        for port, part in self._chunks.receive_data(await self.stream.receive_some(1000)):
+        data = await self.stream.receive_some(1000)
+        if not data:
+            raise EOFError("the server closed the port")
+        for port, part in self._chunks.receive_data(data):
             reader = self._readers[AgentPort(port)]
             reader.receive_data(part)
             while came := reader.next_message():
