@@ -151,6 +151,11 @@ class GuestAgent(AgentHost, AgentEnd):
             if not self.sessions:
                 self._post_own(agent.ClientDisconnected())
 
+    async def ready(self, session: AgentSession) -> None:
+        """Return once not much of a viewer, and of the clipboards, waits for the guest."""
+        await self._device.room(session)
+        await self._device.room(self)
+
     def clipboard_changed(self, selection: Selection) -> None:
         """Take in that something else is offered, or nothing."""
         super().clipboard_changed(selection)

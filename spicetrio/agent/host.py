@@ -79,6 +79,13 @@ class AgentHost:
         for session in self.sessions:
             session.clipboard.tell(selection)
 
+    async def ready(self, session: AgentSession) -> None:
+        """Return once a further message of a viewer can be taken.
+
+        Cancellation: nothing happens.
+        """
+        await trio.lowlevel.checkpoint()
+
     def leave(self, session: AgentSession) -> None:
         """Take in that a viewer has left."""
         raise NotImplementedError

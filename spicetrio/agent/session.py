@@ -76,6 +76,7 @@ class AgentSession(AgentEnd):
             self.hear()
             while message := self.reader.next_message():
                 await self._transport.room()
+                await self._host.ready(self)
                 outcome = self.handle(message)
                 if outcome is not None:
                     await outcome

@@ -15,6 +15,7 @@ from spicetrio.agent import device
 from spicetrio.wire import agent, inputs, main
 from spicetrio.wire.agent import Dialect
 from spicetrio.wire.agentstream import chunk, frame
+from spicetrio.wire.buffer import Message
 from spicetrio.wire.enums import AgentCapability, AgentPort, ChannelType, FileTransferStatus, MonitorsFlags
 from spicetrio.wire.link import Capabilities
 from tests.agent.guestend import Guest
@@ -111,8 +112,16 @@ async def test_a_viewer_that_stops_in_the_middle_of_a_message_holds_up_nobody() 
         assert await guest.receive(agent.MonitorsConfig) == agent.MonitorsConfig(0, (agent.Monitor(480, 640),))
 
 
+FLOODS = {
+    "files": [agent.FileXferData(1, bytes(60_000))] * 100,
+    "monitors": [agent.MonitorsConfig(0, (agent.Monitor(1, 1),) * 256)] * 100,
+    "grabs": [agent.ClipboardGrab(CLIPBOARD, number, (TEXT,) * 200) for number in range(1000)],
+}
+
+
+@pytest.mark.parametrize("messages", FLOODS.values(), ids=FLOODS)
 async def test_a_guest_that_does_not_read_holds_up_who_sends_and_not_more_waits(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, messages: list[Message]
 ) -> None:
     async with open_stage() as stage, open_guest(stage) as guest:
         await guest.announce()
@@ -130,9 +139,8 @@ async def test_a_guest_that_does_not_read_holds_up_who_sends_and_not_more_waits(
             server_end: Any = stage.server._main.relay._agent
             monkeypatch.setattr(server_end._device._stream, "send_all", lambda data: never())
             with trio.move_on_after(0.5):
-                for _ in range(100):
-                    await viewer.send(agent.FileXferData(1, bytes(60_000)))
-            assert sum(server_end._device._waiting.values()) < device.WAITING_LIMIT + 2 * 65_536
+                await viewer.send(*messages)
+            assert sum(server_end._device._waiting.values()) < 2 * device.WAITING_LIMIT + 2 * 65_536
             assert len(stage.server.clients.value) == 1
             monkeypatch.undo()
             stopped.set()
