@@ -23,6 +23,7 @@ from spicetrio.wire import main
 from spicetrio.wire.agentstream import pieces
 from spicetrio.wire.buffer import Marshalled, marshal
 from spicetrio.wire.errors import RemoteProtocolError
+from spicetrio.wire.framing import Bundle
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -221,6 +222,6 @@ class AgentTransport:
         if batch:
             self._send_tokens -= len(batch)
             self._credit = False
-            self._writer.post_batch(batch)
+            self._writer.post_batch(Bundle(batch))
         if self._waiting_bytes <= WAITING_LIMIT:
             self._room.unpark_all()
