@@ -197,6 +197,7 @@ async def test_there_are_so_many_connections_and_none_without_a_viewer() -> None
         with pytest.raises(trio.BusyResourceError):
             await share.folder.connect()
         await streams[0].aclose()
+        assert (await share.next()).data == b""
         await share.folder.connect()
         await share.channel.stream.aclose()
         await share.folder.shared.wait_value(False)
