@@ -237,7 +237,7 @@ async def test_the_second_signal_kills(tmp_path: Path) -> None:
     script.write_text(
         "import trio, sys\n"
         "from spicetrio.cli import demo, main\n"
-        "async def stubborn(server, *, size, task_status):\n"
+        "async def stubborn(server, *, task_status, **options):\n"
         "    task_status.started()\n"
         "    with trio.CancelScope(shield=True):\n"
         "        await trio.sleep_forever()\n"
