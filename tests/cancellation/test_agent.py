@@ -126,8 +126,8 @@ SCENARIOS = {
 @pytest.mark.parametrize(
     ("scenario", "target", "place"),
     [
-        *cases("local", "server", "client", "agent"),
-        *cases("guest", "server", "client", "agent"),
+        *cases("local", "server", "agent"),
+        *cases("guest", "client", "agent"),
     ],
 )
 def test_an_agent_leaves_nothing_behind_wherever_it_is_cancelled(scenario: str, target: str, place: str) -> None:
