@@ -52,9 +52,9 @@ class Sent:
         self._of: dict[Writer, Counter[str]] = {}
         post = Writer.post_batch
 
-        def post_batch(writer: Writer, messages: Bundle) -> None:
+        def post_batch(writer: Writer, messages: Bundle, *, at_once: bool = False) -> None:
             self._of.setdefault(writer, Counter()).update(name for message in messages for name in _names(message))
-            post(writer, messages)
+            post(writer, messages, at_once=at_once)
 
         patch.setattr(Writer, "post_batch", post_batch)
 
