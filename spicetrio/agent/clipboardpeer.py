@@ -104,7 +104,8 @@ class ClipboardPeer:
         yields: bool,
     ) -> None:
         self.dialect = Dialect()
-        """Which fields messages have on the way."""
+        """Which fields messages have on the way, by `agree`."""
+        self._agreed = False
         self.max_size: int | None = None
         """The most bytes that it takes of what was copied; None for any number."""
         self._name = name
@@ -122,9 +123,16 @@ class ClipboardPeer:
         self._turn = trio.Lock()
         self._ended = False
 
+    def agree(self, dialect: Dialect) -> None:
+        """Take in that both ends have told what they can do. Only then it can read what it is told of offers."""
+        self.dialect = dialect
+        self._agreed = True
+        for selection in Selection:
+            self.tell(selection)
+
     def tell(self, selection: Selection) -> None:
         """Tell it of the latest offer, or that there is none any more."""
-        if self._takes and (self.dialect.selection or selection == Selection.CLIPBOARD):
+        if self._agreed and self._takes and (self.dialect.selection or selection == Selection.CLIPBOARD):
             self._line.post_latest(("offer", selection), partial(self._news, selection))
 
     def end(self) -> None:

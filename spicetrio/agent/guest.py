@@ -217,8 +217,7 @@ class GuestAgent(AgentHost, AgentEnd):
 
     def _announced(self, message: agent.AnnounceCapabilities) -> None:
         self._able = message.capabilities
-        self.clipboard.dialect = Dialect.of(Capabilities(OURS & self._able))
-        if message.request:
+        if message.request or not self.sessions:  # else it knows since the first viewer came
             self.post(agent.AnnounceCapabilities(0, OURS))
         if AgentCapability.MAX_CLIPBOARD in self._able:
             self.post(agent.MaxClipboard(self.settings.clipboard_limit))
@@ -228,8 +227,7 @@ class GuestAgent(AgentHost, AgentEnd):
         self.capabilities.value = Capabilities(shared | (self._able & _PASSED_ON))
         for session in self.sessions:
             session.announce()
-        for selection in Selection:
-            self.clipboard.tell(selection)
+        self.clipboard.agree(Dialect.of(Capabilities(OURS & self._able)))
         self._changed()
 
     def _reply(self, message: agent.Reply) -> None:

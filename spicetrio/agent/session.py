@@ -17,7 +17,7 @@ from spicetrio.server.tickets import Role
 from spicetrio.wire import agent
 from spicetrio.wire.agentstream import frame
 from spicetrio.wire.buffer import Message
-from spicetrio.wire.enums import AgentCapability, AgentMessage, FileTransferStatus, Selection
+from spicetrio.wire.enums import AgentCapability, AgentMessage, FileTransferStatus
 from spicetrio.wire.link import Capabilities
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class AgentSession(AgentEnd):
         self._copies = copy_paste is not CopyPaste.OFF
         self._transport = transport
         self._host = host
-        self._capabilities = Capabilities()
+        self._capabilities: Capabilities | None = None
+        self._has_announced = False
 
     @property
     def sends_files(self) -> bool:
@@ -108,10 +109,16 @@ class AgentSession(AgentEnd):
         offered = self._offered()
         if offered is not None:
             self.post(agent.AnnounceCapabilities(0, offered))
+            self._has_announced = True
+            self._agree()
+
+    def _agree(self) -> None:
+        if self._capabilities is not None and self._has_announced:
+            self.clipboard.agree(agent.Dialect.of(Capabilities(CLIPBOARD_CAPABILITIES & self._capabilities)))
 
     def report_file(self, number: int, status: FileTransferStatus, detail: bytes = b"") -> None:
         """Tell the viewer how a transfer goes. Only some know of the later kinds of ends (spec AG-5)."""
-        if AgentCapability.FILE_XFER_DETAILED_ERRORS not in self._capabilities:
+        if AgentCapability.FILE_XFER_DETAILED_ERRORS not in (self._capabilities or ()):
             detail = b""
             if status > FileTransferStatus.SUCCESS:
                 status = FileTransferStatus.ERROR
@@ -130,11 +137,10 @@ class AgentSession(AgentEnd):
 
     def _announced(self, message: agent.AnnounceCapabilities) -> None:
         self._capabilities = message.capabilities
-        self.clipboard.dialect = agent.Dialect.of(Capabilities(CLIPBOARD_CAPABILITIES & message.capabilities))
         if message.request:
             self.announce()
-        for selection in Selection:
-            self.clipboard.tell(selection)
+        else:
+            self._agree()
 
     def _set_max_clipboard(self, message: agent.MaxClipboard) -> None:
         self.clipboard.max_size = None if message.max < 0 else message.max

@@ -10,9 +10,10 @@ import trio
 from spicetrio import ClipboardError, ClipboardType, CopyPaste, Selection, Ticket
 from spicetrio.agent import clipboardpeer
 from spicetrio.server.tickets import Role
-from spicetrio.wire import agent
+from spicetrio.wire import agent, main
+from spicetrio.wire.agent import Dialect
 from spicetrio.wire.enums import AgentCapability
-from tests.agent.talk import PLAIN, Talker, open_talker, quiet
+from tests.agent.talk import ALL, LIMITLESS, PLAIN, Talker, open_talker, quiet
 from tests.channels.stage import Stage, open_stage
 
 TEXT, PNG, NONE = ClipboardType.UTF8_TEXT, ClipboardType.IMAGE_PNG, ClipboardType.NONE
@@ -304,3 +305,16 @@ async def test_one_viewer_is_answered_a_few_requests_at_a_time() -> None:
         for _ in range(clipboardpeer.MAX_ANSWERS):
             assert (await viewer.receive(agent.ClipboardMessage)).data == b"at last"
         assert started == clipboardpeer.MAX_ANSWERS
+
+
+async def test_a_viewer_is_told_of_offers_once_both_ends_know_what_the_other_can_read() -> None:
+    async with open_stage() as stage, stage.server.open_agent() as here, open_talker(stage, start=False) as viewer:
+        here.clipboards[CLIPBOARD].offer([TEXT], reader(b""))
+        await viewer.channel.send(main.AgentStart(LIMITLESS))
+        await viewer.send(agent.AnnounceCapabilities(0, ALL))
+        await viewer.nothing()
+        here.clipboards[CLIPBOARD].offer([PNG], reader(b""))
+        await viewer.send(agent.AnnounceCapabilities(1, ALL))
+        assert isinstance(await viewer.next_message(), agent.AnnounceCapabilities)
+        viewer.dialect = Dialect.of(ALL)
+        assert await viewer.next_message() == agent.ClipboardGrab(CLIPBOARD, 0, (PNG,))
