@@ -98,6 +98,9 @@ class Drawings:
         """Take in that there is a new surface, or one of a new size in the place of another."""
         for reader in self._readers:
             self.take_in(reader).add_surface(surface, bounds)
+        # What was drawn before may lie outside of these bounds, and nobody has to be told of it any more.
+        self._first, self._bytes = self.count, 0
+        self._kept.clear()
 
     def remove_surface(self, surface: int) -> None:
         """Take in that a surface is gone."""

@@ -47,3 +47,17 @@ def test_who_takes_in_drawings_late_is_sent_all_that_was_written(late: int) -> N
         sent.add(strip)
     assert all(sent.covers(place(number)) for number in range(late))
     assert not drawings.lacks(reader)
+
+
+@pytest.mark.parametrize("before", [1, MAX_DRAWINGS // 4, MAX_DRAWINGS])
+def test_what_was_drawn_before_a_resize_is_forgotten_however_late_a_viewer_is(before: int) -> None:
+    drawings = Drawings()
+    reader = drawings.open(Backlog({PRIMARY: BOUNDS}))
+    strips(drawings, reader)
+    for number in range(before):
+        drawings.add(Drawing(PRIMARY, (place(number + 200),)))
+    smaller = Rect(0, 0, 100, 8)
+    drawings.add_surface(PRIMARY, smaller)
+    for _ in range(MAX_DRAWINGS):
+        drawings.add(Drawing(PRIMARY, (Rect(0, 0, 2, 2),)))
+    assert all(strip.right <= smaller.right for strip in strips(drawings, reader))
