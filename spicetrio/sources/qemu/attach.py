@@ -1,0 +1,125 @@
+"""The ways to a virtual machine: the descriptor, its monitor, a bus, or starting it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import stat
+import subprocess
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
+
+import trio
+
+import spicetrio
+from spicetrio.sources.errors import SourceError
+from spicetrio.sources.processes import open_group
+from spicetrio.sources.qemu import Place, session
+from spicetrio.sources.qemu.bus import Bus, open_bus, open_peer
+from spicetrio.sources.qemu.qmp import open_display, open_display_at
+
+END_SECONDS: Final = 3.0
+"""How long a QEMU that hung up may take to end."""
+
+_STANDARD_ERROR: Final = 2
+_log = logging.getLogger(__name__)
+
+
+async def attach(
+    server: spicetrio.Server, place: Place, environment: Mapping[str, str], task_status: trio.TaskStatus[str]
+) -> None:
+    """Show a machine that runs already, until it ends.
+
+    Raises:
+        SourceError: It cannot be shown; also inside a group.
+    """
+    await _show(server, await _find(place, environment), task_status)
+
+
+async def start(server: spicetrio.Server, command: Sequence[str], task_status: trio.TaskStatus[str]) -> None:
+    """Start a machine and show it until it ends.
+
+    Raises:
+        SourceError: It cannot be started or shown, or ended with an error; also inside a group.
+    """
+    async with _open_machine(command) as (process, monitor):
+        try:
+            await _show(server, open_peer(await open_display(monitor)), task_status)
+        except SourceError:
+            with trio.move_on_after(END_SECONDS):
+                await process.wait()
+            _check_status(command[0], process)
+            raise
+        with trio.move_on_after(END_SECONDS):
+            await process.wait()
+        _check_status(command[0], process)
+
+
+async def _show(
+    server: spicetrio.Server, opening: AbstractAsyncContextManager[Bus], task_status: trio.TaskStatus[str]
+) -> None:
+    name = None
+
+    def started(shown: str) -> None:
+        nonlocal name
+        name = shown
+        task_status.started(shown)
+
+    async with opening as bus:
+        await session.show(server, bus, started)
+    if name is None:
+        raise SourceError("the machine ended before it could be shown")
+    _log.info("the machine %r has ended", name)
+
+
+async def _find(place: Place, environment: Mapping[str, str]) -> AbstractAsyncContextManager[Bus]:
+    if place.qmp is not None:
+        return open_peer(await open_display_at(place.qmp))
+    if place.dbus_p2p_fd is not None:
+        return open_peer(_inherited(place.dbus_p2p_fd))
+    address = place.dbus_address or environment.get("DBUS_SESSION_BUS_ADDRESS")
+    if not address:
+        raise SourceError("DBUS_SESSION_BUS_ADDRESS is not set: find the machine by --qmp or --dbus-address")
+    return open_bus(address, place.bus_name, wait=place.wait)
+
+
+def _inherited(descriptor: int) -> socket.socket:
+    try:
+        if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            return socket.socket(fileno=descriptor)
+    except OSError:
+        pass
+    raise SourceError(f"descriptor {descriptor} is no socket: pass a D-Bus connection to QEMU along")
+
+
+@asynccontextmanager
+async def _open_machine(command: Sequence[str]) -> AsyncIterator[tuple[trio.Process, trio.socket.SocketType]]:
+    """Run a QEMU with a display that can be had from its monitor, and a monitor of our own."""
+    ours, theirs = socket.socketpair()
+    options = [
+        "-display", "dbus,p2p=yes",
+        "-chardev", f"socket,id=spicetrio-monitor,fd={theirs.fileno()}",
+        "-mon", "chardev=spicetrio-monitor,mode=control",
+    ]  # fmt: skip
+    # Standard output is for the line that says where viewers connect to.
+    group = open_group(
+        [*command, *options],
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=_STANDARD_ERROR,
+        stderr=_STANDARD_ERROR,
+    )
+    with trio.socket.from_stdlib_socket(ours) as monitor, theirs:
+        async with group as process:
+            theirs.close()
+            yield process, monitor
+
+
+def _check_status(name: str, process: trio.Process) -> None:
+    """Raise if it ended with an error, of which it has said itself what it is."""
+    if process.returncode is not None and process.returncode > 0:
+        raise SourceError(f"{name} ended with exit status {process.returncode}")
+    if process.returncode is not None and process.returncode < 0:
+        raise SourceError(f"{name} ended by signal {-process.returncode}")

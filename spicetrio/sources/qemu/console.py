@@ -1,0 +1,97 @@
+"""A console of a virtual machine, shown by a display of its own."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import trio
+
+import spicetrio
+from spicetrio.sources.errors import SourceError
+from spicetrio.sources.qemu.bus import Bus, BusError, Properties
+from spicetrio.sources.qemu.listener import Listener
+from spicetrio.sources.qemu.screen import Screen
+
+CONSOLE: Final = "org.qemu.Display1.Console"
+SETTLE_SECONDS: Final = 0.05
+"""After a change of size, how long a picture of that size may take before it is asked for."""
+
+_log = logging.getLogger(__name__)
+
+
+class Console:
+    """Keeps a display showing what a console shows.
+
+    Args:
+        bus: Where the console is.
+        path: Of its object.
+        label: What QEMU calls it.
+        display: Shows it.
+    """
+
+    def __init__(self, bus: Bus, path: str, label: str, display: spicetrio.Display) -> None:
+        self._bus = bus
+        self._label = label
+        self._screen = Screen(label)
+        self._listener = Listener(bus, path, self._screen, display.cursor)
+        self._size = (display.width, display.height)
+        self._resized = trio.Event()
+        self.path: Final = path
+        """Of its object."""
+        self.display: Final = display
+        """What shows it."""
+
+    async def run(self) -> None:
+        """Show it until QEMU hangs up, or cancelled.
+
+        Raises:
+            SourceError: It cannot be shown.
+        """
+        self._bus.watch(self.path, CONSOLE, self._note_change)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._draw)
+            nursery.start_soon(self._follow_size)
+            try:
+                await self._listener.run()
+            except BusError as error:
+                raise SourceError(f"{self._label} cannot be shown: {error}") from error
+            nursery.cancel_scope.cancel()
+
+    async def resize(self, width: int, height: int) -> None:
+        """Ask the guest for another size. Not every graphics card can pass that on.
+
+        Args:
+            width: In pixels.
+            height: In pixels.
+        """
+        try:
+            await self._bus.call(self.path, CONSOLE, "SetUIInfo", "qqiiuu", 0, 0, 0, 0, width, height)
+        except BusError as error:
+            _log.info("%s keeps its size: %s", self._label, error)
+
+    async def _draw(self) -> None:
+        """Draw what changes, as fast as the display takes it."""
+        while True:
+            scanout, damage = await self._screen.take()
+            size = (scanout.width, scanout.height)
+            try:
+                if size != (self.display.width, self.display.height):
+                    await self.display.resize(*size)
+            except ValueError as error:
+                raise SourceError(f"{self._label} cannot be shown: {error}") from error
+            await self.display.draw_frame(scanout.pixels, damage, format=scanout.format, stride=scanout.stride)
+
+    def _note_change(self, changed: Properties) -> None:
+        self._size = (changed.get("Width", self._size[0]), changed.get("Height", self._size[1]))
+        self._resized.set()
+
+    async def _follow_size(self) -> None:
+        """Have QEMU tell a whole picture of the new size if it does not do so by itself."""
+        while True:
+            await self._resized.wait()
+            self._resized = trio.Event()
+            await trio.sleep(SETTLE_SECONDS)
+            scanout = self._screen.scanout
+            if scanout is not None and (scanout.width, scanout.height) != self._size:
+                self._listener.renew()
