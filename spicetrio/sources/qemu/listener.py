@@ -6,6 +6,7 @@ the task that reads does nothing but take in what it is told: it never waits for
 
 from __future__ import annotations
 
+import logging
 import mmap
 import os
 import socket
@@ -28,6 +29,7 @@ MAX_CURSOR: Final = 1024
 _CONSOLE: Final = "org.qemu.Display1.Console"
 _PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 _PEER: Final = "org.freedesktop.DBus.Peer"
+_log = logging.getLogger(__name__)
 
 
 class Listener:
@@ -86,59 +88,72 @@ class Listener:
             await connection.reply(call, "a{sv}", known)
             return
         handle = self._HANDLERS.get((call.interface, call.member))
-        if handle is not None:
-            handle(self, call)
-        for descriptor in call.descriptors:
-            os.close(descriptor)
-        if handle is not None or call.interface == _PEER:
+        try:
+            done = handle is not None and handle(self, call)
+        finally:
+            for descriptor in call.descriptors:
+                os.close(descriptor)
+        if done or call.interface == _PEER:
             await connection.reply(call)
         else:
             await connection.refuse(call)
 
-    def _scanout(self, call: Call) -> None:
+    # Each returns whether it is done; QEMU goes on without what is refused.
+
+    def _scanout(self, call: Call) -> bool:
         width, height, stride, pixman_format = call.numbers("IIII")
         self._screen.replace(width, height, stride, pixman_format, call.data("IIII"))
+        return True
 
-    def _update(self, call: Call) -> None:
+    def _update(self, call: Call) -> bool:
         x, y, width, height, stride, pixman_format = call.numbers("iiiiII")
         if not self._screen.update(x, y, width, height, stride, pixman_format, call.data("iiiiII")):
             self.renew()
+        return True
 
-    def _scanout_map(self, call: Call) -> None:
+    def _scanout_map(self, call: Call) -> bool:
         handle, offset, width, height, stride, pixman_format = call.numbers("IIIIII")
-        memory = mmap.mmap(call.descriptors[handle], offset + stride * height, prot=mmap.PROT_READ)
+        try:
+            memory = mmap.mmap(call.descriptors[handle], offset + stride * height, prot=mmap.PROT_READ)
+        except (OSError, ValueError, IndexError) as error:
+            _log.warning("QEMU shares memory that cannot be used: %s", error)
+            return False
         # It is unmapped when nobody draws from it any more.
         self._screen.replace(width, height, stride, pixman_format, memoryview(memory)[offset:], shared=True)
+        return True
 
-    def _update_map(self, call: Call) -> None:
+    def _update_map(self, call: Call) -> bool:
         x, y, width, height = call.numbers("iiii")
         self._screen.touch(x, y, width, height)
+        return True
 
-    def _disable(self, call: Call) -> None:
+    def _disable(self, call: Call) -> bool:
         self._screen.blank()
+        return True
 
-    def _scanout_dmabuf(self, call: Call) -> None:
+    def _scanout_dmabuf(self, call: Call) -> bool:
         raise SourceError("this QEMU draws with OpenGL, in memory that cannot be read: start it without gl=on")
 
-    def _mouse_set(self, call: Call) -> None:
+    def _mouse_set(self, call: Call) -> bool:
         x, y, on = call.numbers("iii")
-        if not on:
+        if on:  # where the corner of the shape is
+            hot_x, hot_y = self._hot_spot
+            self._cursor.move(_clamp(x + hot_x, -0x8000, 0x7FFF), _clamp(y + hot_y, -0x8000, 0x7FFF))
+        else:
             self._cursor.hide()
-            return
-        # QEMU tells where the shape's corner is.
-        hot_x, hot_y = self._hot_spot
-        self._cursor.move(_clamp(x + hot_x, -0x8000, 0x7FFF), _clamp(y + hot_y, -0x8000, 0x7FFF))
+        return True
 
-    def _cursor_define(self, call: Call) -> None:
+    def _cursor_define(self, call: Call) -> bool:
         width, height, hot_x, hot_y = call.numbers("iiii")
         pixels = call.data("iiii")
-        if not (0 < width <= MAX_CURSOR and 0 < height <= MAX_CURSOR and len(pixels) == 4 * width * height):
+        if 0 < width <= MAX_CURSOR and 0 < height <= MAX_CURSOR and len(pixels) == 4 * width * height:
+            self._hot_spot = _clamp(hot_x, 0, width - 1), _clamp(hot_y, 0, height - 1)
+            self._cursor.set(pixels, *self._hot_spot, width=width, height=height)
+        else:
             self._cursor.hide()
-            return
-        self._hot_spot = _clamp(hot_x, 0, width - 1), _clamp(hot_y, 0, height - 1)
-        self._cursor.set(pixels, *self._hot_spot, width=width, height=height)
+        return True
 
-    _HANDLERS: Final[Mapping[tuple[str, str], Callable[[Listener, Call], None]]] = {
+    _HANDLERS: Final[Mapping[tuple[str, str], Callable[[Listener, Call], bool]]] = {
         (LISTENER, "Scanout"): _scanout,
         (LISTENER, "Update"): _update,
         (LISTENER, "ScanoutDMABUF"): _scanout_dmabuf,
