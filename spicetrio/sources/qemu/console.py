@@ -17,6 +17,9 @@ CONSOLE: Final = "org.qemu.Display1.Console"
 SETTLE_SECONDS: Final = 0.05
 """After a change of size, how long a picture of that size may take before it is asked for."""
 
+END_SECONDS: Final = 1.0
+"""After QEMU hung up on a listener, how long it may take to be gone altogether."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -43,10 +46,10 @@ class Console:
         """What shows it."""
 
     async def run(self) -> None:
-        """Show it until QEMU hangs up, or cancelled.
+        """Show it until cancelled, as happens when QEMU is gone.
 
         Raises:
-            SourceError: It cannot be shown.
+            SourceError: It cannot be shown, or not any more.
         """
         self._bus.watch(self.path, CONSOLE, self._note_change)
         async with trio.open_nursery() as nursery:
@@ -56,7 +59,8 @@ class Console:
                 await self._listener.run()
             except BusError as error:
                 raise SourceError(f"{self._label} cannot be shown: {error}") from error
-            nursery.cancel_scope.cancel()
+            await trio.sleep(END_SECONDS)
+            raise SourceError(f"{self._label} is not shown any more: another program listens to it now")
 
     async def resize(self, width: int, height: int) -> None:
         """Ask the guest for another size. Not every graphics card can pass that on.

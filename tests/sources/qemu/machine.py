@@ -79,7 +79,7 @@ class Machine:
 def command(folder: Path, *options: str, card: Sequence[str] = VGA, memory: int = 32) -> list[str]:
     """How to start one."""
     return [
-        PROGRAM, "-name", "tested", "-nodefaults", "-m", str(memory), "-accel", "tcg", "-vga", "none", *card,
+        PROGRAM, "-name", "tested", "-nodefaults", "-m", str(memory), "-accel", "tcg,tb-size=16", "-vga", "none", *card,
         "-chardev", f"socket,id=tests,path={folder}/tests,server=on,wait=off", "-mon", "chardev=tests,mode=control",
         "-chardev", f"file,id=firmware,path={folder}/firmware", "-device", "isa-debugcon,iobase=0x402,chardev=firmware",
         *options,

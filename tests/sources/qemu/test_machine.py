@@ -109,7 +109,7 @@ async def test_keys_reach_the_firmware(tmp_path: Path) -> None:
         await machine.wait_said("Press ESC for boot menu")
         stage.tap(ESCAPE)
         await machine.wait_said("Select boot device")
-        await machine.wait_said("1.")
+        await machine.wait_said("\n1. ")
         await stage.wait_shows(await machine.stop())
 
 
