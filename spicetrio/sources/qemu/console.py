@@ -14,6 +14,10 @@ from spicetrio.sources.qemu.listener import Listener
 from spicetrio.sources.qemu.screen import Screen
 
 CONSOLE: Final = "org.qemu.Display1.Console"
+DRAW_INTERVAL: Final = 1 / 60
+"""Seconds between two draws, at least. A change after a pause is drawn at once."""
+GATHER_SECONDS: Final = 0.001
+"""A little later, in truth: QEMU tells what has changed piece by piece."""
 SETTLE_SECONDS: Final = 0.05
 """After a change of size, how long a picture of that size may take before it is asked for."""
 
@@ -75,9 +79,13 @@ class Console:
             _log.info("%s keeps its size: %s", self._label, error)
 
     async def _draw(self) -> None:
-        """Draw what changes, as fast as the display takes it."""
+        """Draw what changes, when the display is ready for more."""
+        due = 0.0
         while True:
-            scanout, damage = await self._screen.take()
+            await self._screen.changed()
+            await trio.sleep_until(max(due, trio.current_time() + GATHER_SECONDS))
+            due = trio.current_time() + DRAW_INTERVAL
+            scanout, damage = self._screen.take()
             size = (scanout.width, scanout.height)
             try:
                 if size != (self.display.width, self.display.height):

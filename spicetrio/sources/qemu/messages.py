@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
@@ -30,6 +30,9 @@ MOST_BODY_BYTES: Final = 128 * 1024 * 1024
 """D-Bus allows no larger message."""
 MOST_DESCRIPTORS: Final = 16
 """That come with one read."""
+
+MOST_KNOWN: Final = 64
+"""Heads that are remembered."""
 
 _FIXED: Final = 16
 """Bytes at the start of a message, which tell the length of the rest."""
@@ -84,6 +87,7 @@ class ListenerConnection:
         self._start = self._end = 0
         self._descriptors: deque[int] = deque()
         self._serials = count(1)
+        self._known: dict[tuple[int, bytes], Mapping[jeepney.HeaderFields, Any]] = {}
         self.leaving = False
         """Nothing more is said; QEMU is about to hang up."""
 
@@ -121,24 +125,24 @@ class ListenerConnection:
             order = {ord("l"): "<", ord("B"): ">"}.get(self._buffer[self._start])
             if order is None:
                 raise SourceError("QEMU sent something that is not a message of D-Bus")
-            body_size, _, fields_size = struct.unpack_from(order + "III", self._buffer, self._start + 4)
+            body_size, serial, fields_size = struct.unpack_from(order + "III", self._buffer, self._start + 4)
             head_size = (_FIXED + fields_size + 7) & ~7
             if head_size > MOST_HEAD_BYTES or body_size > MOST_BODY_BYTES:
                 raise SourceError(f"QEMU sent a message of {head_size} + {body_size} bytes, which is too large")
             if not await self._fill(head_size):
                 return None
-            header, _ = jeepney.Header.from_buffer(bytes(self._buffer[self._start : self._start + head_size]))
+            kind, flags = self._buffer[self._start + 1], self._buffer[self._start + 2]
+            fields = self._fields(bytes(self._buffer[self._start : self._start + head_size]))
             self._start += head_size
             body = await self._body(body_size)
             if body is None:
                 return None
-            fields = header.fields
             passed = range(min(fields.get(jeepney.HeaderFields.unix_fds, 0), len(self._descriptors)))
             descriptors = [self._descriptors.popleft() for _ in passed]
-            if header.message_type is jeepney.MessageType.method_call:
+            if kind == jeepney.MessageType.method_call.value:
                 return Call(
-                    header.serial,
-                    not header.flags & jeepney.MessageFlag.no_reply_expected,
+                    serial,
+                    not flags & jeepney.MessageFlag.no_reply_expected,
                     fields.get(jeepney.HeaderFields.interface, ""),
                     fields[jeepney.HeaderFields.member],
                     order,
@@ -169,6 +173,15 @@ class ListenerConnection:
                 data = data[await self._socket.send(data) :]
         except OSError:
             return  # QEMU hung up, which shows when it is read next
+
+    def _fields(self, head: bytes) -> Mapping[jeepney.HeaderFields, Any]:
+        """Return the fields of a head. There are few kinds of them, and taking them apart costs more than all else."""
+        key = (head[0], head[12:])
+        if key not in self._known:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = jeepney.Header.from_buffer(head)[0].fields
+        return self._known[key]
 
     async def _fill(self, size: int) -> bool:
         """Have so many bytes in the buffer; False if QEMU hung up before."""

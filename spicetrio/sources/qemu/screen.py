@@ -112,12 +112,15 @@ class Screen:
         if self.scanout is not None:
             self._show(_black(self.scanout.width, self.scanout.height))
 
-    async def take(self) -> tuple[Scanout, list[spicetrio.Rect]]:
-        """Wait for a change; return the picture, and where it has changed.
+    async def changed(self) -> None:
+        """Wait until there is something to take.
 
-        Cancellation: nothing is taken.
+        Cancellation: at any time.
         """
         await self._changed.wait()
+
+    def take(self) -> tuple[Scanout, list[spicetrio.Rect]]:
+        """Return the picture, and where it has changed. There must be something."""
         assert self.scanout is not None
         self._changed = trio.Event()
         damage, self._damage = self._damage, []

@@ -15,6 +15,7 @@ from spicetrio.sources.errors import SourceError
 from spicetrio.sources.qemu.listener import Listener
 from spicetrio.sources.qemu.screen import Screen
 from tests.sources.qemu.peer import BIG, LISTENER, LITTLE, MAP, PROPERTIES, Peer, RegisteringBus, registered
+from tests.sources.qemu.test_screen import taken
 
 BGRX = 0x20020888
 
@@ -83,11 +84,11 @@ async def test_pictures_and_updates_in_either_byte_order(scene: Scene, order: je
     peer = scene.peer
     picture = bytes(range(1, 49))
     await peer.send(peer.message(LISTENER, "Scanout", "uuuuay", 3, 4, 12, BGRX, picture, order=order))
-    scanout, _ = await scene.screen.take()
+    scanout, _ = await taken(scene.screen)
     assert bytes(scanout.pixels) == picture
     part = b"abcdefgh"
     await peer.send(peer.message(LISTENER, "Update", "iiiiuuay", 1, 2, 1, 2, 4, BGRX, part, order=order))
-    scanout, damage = await scene.screen.take()
+    scanout, damage = await taken(scene.screen)
     assert damage == [spicetrio.Rect(1, 2, 2, 4)]
     assert bytes(scanout.pixels) == picture[:28] + b"abcd" + picture[32:40] + b"efgh" + picture[44:]
 
@@ -100,7 +101,7 @@ async def test_a_large_picture_comes_whole_however_it_is_cut(scene: Scene) -> No
         await scene.peer.send(data[at : at + 7])
         await trio.lowlevel.checkpoint()
     await scene.peer.send(data[301:])
-    scanout, _ = await scene.screen.take()
+    scanout, _ = await taken(scene.screen)
     assert bytes(scanout.pixels) == picture
 
 
@@ -117,11 +118,11 @@ async def test_a_picture_in_shared_memory(scene: Scene) -> None:
         os.write(memory, bytes(100) + bytes(range(48)))
         answer = await scene.peer.call(MAP, "ScanoutMap", "huuuuu", 0, 100, 3, 4, 12, BGRX, fd=memory)
         assert kind(answer) is jeepney.MessageType.method_return
-        scanout, _ = await scene.screen.take()
+        scanout, _ = await taken(scene.screen)
         assert bytes(scanout.pixels) == bytes(range(48))
         os.pwrite(memory, b"abcd", 100 + 12)
         await scene.peer.call(MAP, "UpdateMap", "iiii", 0, 1, 1, 1)
-        scanout, damage = await scene.screen.take()
+        scanout, damage = await taken(scene.screen)
         assert damage == [spicetrio.Rect(0, 1, 1, 2)]
         assert bytes(scanout.pixels[12:16]) == b"abcd"
     finally:
@@ -142,7 +143,7 @@ async def test_memory_that_is_too_small_for_its_picture_is_refused(scene: Scene)
 async def test_a_console_that_is_switched_off(scene: Scene) -> None:
     await scene.peer.call(LISTENER, "Scanout", "uuuuay", 1, 1, 4, BGRX, b"abcd")
     await scene.peer.call(LISTENER, "Disable")
-    scanout, _ = await scene.screen.take()
+    scanout, _ = await taken(scene.screen)
     assert bytes(scanout.pixels) == bytes(4)
 
 
@@ -178,7 +179,7 @@ async def test_it_registers_anew_when_a_part_of_another_picture_comes(scene: Sce
     scene.peer.socket.close()
     async with registered(scene.bus) as again:
         await again.call(LISTENER, "Scanout", "uuuuay", 2, 1, 8, BGRX, b"abcdefgh")
-        scanout, _ = await scene.screen.take()
+        scanout, _ = await taken(scene.screen)
         assert (scanout.width, scanout.height) == (2, 1)
 
 
