@@ -11,13 +11,13 @@ from spicetrio.cli.parser import Parser
 from spicetrio.cli.serving import run
 
 HELP = "a virtual machine of QEMU: one that runs already, or a new one"
-USAGE = (
-    "%(prog)s [options] [--qmp PATH | --dbus-address ADDRESS | --dbus-p2p-fd FD | --start COMMAND | "
-    "-- COMMAND [ARGUMENT ...]]"
-)
+USAGE = """\
+%(prog)s [options] [--qmp PATH | --dbus-address ADDRESS | --dbus-p2p-fd FD |
+                       --start COMMAND | -- COMMAND [ARGUMENT ...]]"""
 EXAMPLES = """\
 examples:
-  spicetrio qemu --qmp /run/vm.qmp                   a QEMU with -display dbus,p2p=yes -qmp unix:/run/vm.qmp,...
+  spicetrio qemu                                     the machine on the session's bus
+  spicetrio qemu --qmp /run/vm.qmp
   spicetrio qemu --dbus-address unix:path=/run/libvirt/qemu/dbus/1-vm-dbus.sock
   spicetrio qemu --vv vm.vv -- qemu-system-x86_64 -m 1G -device virtio-vga -cdrom live.iso
 """
