@@ -61,7 +61,8 @@ def execute(arguments: argparse.Namespace, parser: Parser) -> int:
     from spicetrio.sources.qemu import Place, serve_qemu
 
     place = Place(arguments.qmp, arguments.dbus_address, arguments.dbus_p2p_fd, arguments.bus_name, wait=arguments.wait)
-    return run(parser.prog, serving, partial(serve_qemu, place=place, start=start))
+    source = partial(serve_qemu, place=place, start=start, playback=serving.playback, record=serving.record)
+    return run(parser.prog, serving, source)
 
 
 def _command(arguments: argparse.Namespace, parser: Parser) -> list[str] | None:

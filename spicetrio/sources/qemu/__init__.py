@@ -6,6 +6,7 @@ import importlib.util
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -39,16 +40,21 @@ async def serve_qemu(
     *,
     place: Place,
     start: Sequence[str] | None = None,
+    playback: bool = True,
+    record: bool = True,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Show a virtual machine to the viewers of a server, and pass on what they do.
 
-    It opens a display of the server for each console, and inputs.
+    It opens a display of the server for each console, inputs, an agent, and what else the machine gives to D-Bus:
+    ports, USB redirection, sound.
 
     Args:
         server: Who serves it.
         place: Where to find it.
         start: The command that starts it, instead: it ends with this.
+        playback: Viewers hear the machine.
+        record: The machine hears viewers' microphones.
         task_status: Started with the name of the machine, once it is shown.
 
     Returns when the machine has ended.
@@ -60,13 +66,14 @@ async def serve_qemu(
     """
     if importlib.util.find_spec("jeepney") is None:
         raise SourceError("jeepney is not installed, and QEMU is spoken to through it: pip install 'spicetrio[qemu]'")
-    from spicetrio.sources.qemu import attach
+    from spicetrio.sources.qemu import attach, session
 
+    show = partial(session.show, server, playback=playback, record=record)
     try:
         if start is not None:
-            await attach.start(server, start, task_status)
+            await attach.start(show, start, task_status)
         else:
-            await attach.attach(server, place, os.environ, task_status)
+            await attach.attach(show, place, os.environ, task_status)
     except BaseExceptionGroup as group:
         errors, others = group.split(SourceError)
         if errors is None or others is not None:

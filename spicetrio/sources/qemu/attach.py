@@ -7,16 +7,15 @@ import os
 import socket
 import stat
 import subprocess
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 import trio
 
-import spicetrio
 from spicetrio.sources.errors import SourceError
 from spicetrio.sources.processes import open_group
-from spicetrio.sources.qemu import Place, session
+from spicetrio.sources.qemu import Place
 from spicetrio.sources.qemu.bus import Bus, open_bus, open_peer
 from spicetrio.sources.qemu.qmp import open_display, open_display_at
 
@@ -27,18 +26,20 @@ _STANDARD_ERROR: Final = 2
 _log = logging.getLogger(__name__)
 
 
-async def attach(
-    server: spicetrio.Server, place: Place, environment: Mapping[str, str], task_status: trio.TaskStatus[str]
-) -> None:
+Show = Callable[[Bus, Callable[[str], None]], Awaitable[None]]
+"""`session.show` for a server."""
+
+
+async def attach(show: Show, place: Place, environment: Mapping[str, str], task_status: trio.TaskStatus[str]) -> None:
     """Show a machine that runs already, until it ends.
 
     Raises:
         SourceError: It cannot be shown; also inside a group.
     """
-    await _show(server, await _find(place, environment), task_status)
+    await _show(show, await _find(place, environment), task_status)
 
 
-async def start(server: spicetrio.Server, command: Sequence[str], task_status: trio.TaskStatus[str]) -> None:
+async def start(show: Show, command: Sequence[str], task_status: trio.TaskStatus[str]) -> None:
     """Start a machine and show it until it ends.
 
     Raises:
@@ -46,7 +47,7 @@ async def start(server: spicetrio.Server, command: Sequence[str], task_status: t
     """
     async with _open_machine(command) as (process, monitor):
         try:
-            await _show(server, open_peer(await open_display(monitor)), task_status)
+            await _show(show, open_peer(await open_display(monitor)), task_status)
         except SourceError:
             with trio.move_on_after(END_SECONDS):
                 await process.wait()
@@ -57,9 +58,7 @@ async def start(server: spicetrio.Server, command: Sequence[str], task_status: t
         _check_status(command[0], process)
 
 
-async def _show(
-    server: spicetrio.Server, opening: AbstractAsyncContextManager[Bus], task_status: trio.TaskStatus[str]
-) -> None:
+async def _show(show: Show, opening: AbstractAsyncContextManager[Bus], task_status: trio.TaskStatus[str]) -> None:
     name = None
 
     def started(shown: str) -> None:
@@ -68,7 +67,7 @@ async def _show(
         task_status.started(shown)
 
     async with opening as bus:
-        await session.show(server, bus, started)
+        await show(bus, started)
     if name is None:
         raise SourceError("the machine ended before it could be shown")
     _log.info("the machine %r has ended", name)

@@ -56,6 +56,11 @@ class Bus:
         self.gone = False
         """QEMU is not there any more."""
 
+    @property
+    def straight(self) -> bool:
+        """There is no bus between this end and QEMU."""
+        return self._owner is None
+
     async def call(self, path: str, interface: str, member: str, signature: str = "", *arguments: Any) -> Any:
         """Call a method of one of QEMU's objects; return what it returns.
 

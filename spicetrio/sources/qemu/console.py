@@ -33,13 +33,13 @@ class Console:
     Args:
         bus: Where the console is.
         path: Of its object.
-        label: What QEMU calls it.
+        properties: Of the object.
         display: Shows it.
     """
 
-    def __init__(self, bus: Bus, path: str, label: str, display: spicetrio.Display) -> None:
+    def __init__(self, bus: Bus, path: str, properties: Properties, display: spicetrio.Display) -> None:
         self._bus = bus
-        self._label = label
+        self._label = label = properties["Label"]
         self._screen = Screen(label)
         self._listener = Listener(bus, path, self._screen, display.cursor)
         self._size = (display.width, display.height)
@@ -48,6 +48,10 @@ class Console:
         """Of its object."""
         self.display: Final = display
         """What shows it."""
+        self.graphics_device: Final = spicetrio.GraphicsDevice(
+            display.id, 0, properties["Head"], properties["DeviceAddress"]
+        )
+        """Which of the guest's devices it is."""
 
     async def run(self) -> None:
         """Show it until cancelled, as happens when QEMU is gone.
@@ -66,15 +70,16 @@ class Console:
             await trio.sleep(END_SECONDS)
             raise SourceError(f"{self._label} is not shown any more: another program listens to it now")
 
-    async def resize(self, width: int, height: int) -> None:
-        """Ask the guest for another size. Not every graphics card can pass that on.
+    async def resize(self, area: spicetrio.Rect) -> None:
+        """Tell the guest that its monitor has another size, or place. Not every graphics card can do that.
 
         Args:
-            width: In pixels.
-            height: In pixels.
+            area: Of the monitor, in pixels.
         """
         try:
-            await self._bus.call(self.path, CONSOLE, "SetUIInfo", "qqiiuu", 0, 0, 0, 0, width, height)
+            await self._bus.call(
+                self.path, CONSOLE, "SetUIInfo", "qqiiuu", 0, 0, area.left, area.top, area.width, area.height
+            )
         except BusError as error:
             _log.info("%s keeps its size: %s", self._label, error)
 

@@ -55,7 +55,10 @@ class Call:
     """Passed along; the receiver's to close."""
 
     def numbers(self, layout: str) -> tuple[int, ...]:
-        """Read the arguments, or the first of them, which are all numbers of 32 bits.
+        """Read the arguments, or the first of them, which are all numbers.
+
+        Args:
+            layout: As `struct` writes it, without the order.
 
         Raises:
             SourceError: They are not all there.

@@ -10,21 +10,29 @@ import trio
 
 import spicetrio
 from spicetrio.sources.errors import SourceError
+from spicetrio.sources.qemu.agent import AgentService
 from spicetrio.sources.qemu.bus import Bus, BusError, Properties
+from spicetrio.sources.qemu.chardev import AGENT, find_chardevs
 from spicetrio.sources.qemu.console import CONSOLE, Console
 from spicetrio.sources.qemu.input import Input
+from spicetrio.sources.qemu.ports import open_ports
+from spicetrio.sources.qemu.sound import open_sound
 
 ROOT: Final = "/org/qemu/Display1"
 VM: Final = "org.qemu.Display1.VM"
 GOODBYE: Final = "the virtual machine has ended"
 
 
-async def show(server: spicetrio.Server, bus: Bus, started: Callable[[str], None]) -> None:
+async def show(
+    server: spicetrio.Server, bus: Bus, started: Callable[[str], None], *, playback: bool, record: bool
+) -> None:
     """Show a virtual machine until cancelled, as happens when it is gone.
 
     Args:
         server: Who serves it.
         bus: Where it is.
+        playback: Viewers hear it.
+        record: It hears viewers.
         started: Called with its name once it is shown.
 
     Raises:
@@ -46,11 +54,16 @@ async def show(server: spicetrio.Server, bus: Bus, started: Callable[[str], None
                 )
             except ValueError as error:
                 raise SourceError(f"{properties['Label']} cannot be shown: {error}") from error
-            consoles.append(Console(bus, path, properties["Label"], display))
+            consoles.append(Console(bus, path, properties, display))
         inputs = await stack.enter_async_context(server.open_inputs(absolute=False))
+        chardevs = find_chardevs(bus, objects)
+        await stack.enter_async_context(open_ports(server, chardevs))
+        await stack.enter_async_context(open_sound(server, bus, objects, playback=playback, record=record))
         nursery = await stack.enter_async_context(trio.open_nursery())
         for console in consoles:
             nursery.start_soon(console.run)
+        port = next((chardev for chardev in chardevs if chardev.name == AGENT), None)
+        nursery.start_soon(AgentService(server, consoles, port).run)
         nursery.start_soon(Input(bus, consoles, inputs).run)
         try:
             started(objects[f"{ROOT}/VM"][VM]["Name"])

@@ -50,10 +50,10 @@ class Machine:
         with Image.open(file) as image:
             return image.convert("RGB")
 
-    async def wait_said(self, text: str) -> None:
+    async def wait_said(self, text: str, *, file: str = "firmware") -> None:
         """Wait until the firmware has said that; it says everything on the screen as well."""
-        log = trio.Path(self.folder / "firmware")
-        with trio.fail_after(30):
+        log = trio.Path(self.folder / file)
+        with trio.fail_after(60):
             while text.encode() not in await log.read_bytes():  # noqa: ASYNC110
                 await trio.sleep(0.02)
 
@@ -141,3 +141,16 @@ async def wait_exists(path: Path) -> None:
     with trio.fail_after(20):
         while not await trio.Path(path).exists():  # noqa: ASYNC110
             await trio.sleep(0.02)
+
+
+ECHO = bytes.fromhex("BAFD03 EC A801 74FB BAF803 EC FEC0 EE EBEF")
+"""A program: what comes at the first serial port goes back, each byte one higher."""
+BEEP = bytes.fromhex("B0B6 E643 B0A9 E642 B004 E642 E461 0C03 E661 F4 EBFD")
+"""A program: the speaker beeps, at 1000 Hz."""
+
+
+def boot(folder: Path, program: bytes) -> list[str]:
+    """The options to boot a program."""
+    floppy = folder / "floppy"
+    floppy.write_bytes((program.ljust(510, b"\0") + b"\x55\xaa").ljust(1440 * 1024, b"\0"))
+    return ["-drive", f"file={floppy},format=raw,if=floppy"]

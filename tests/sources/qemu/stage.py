@@ -31,9 +31,8 @@ class Stage:
     def server(self) -> spicetrio.Server:
         return cast("spicetrio.Server", self)
 
-    @property
-    def clients(self) -> object:
-        return self._server.clients
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._server, name)
 
     @asynccontextmanager
     async def open_display(self, width: int, height: int) -> AsyncIterator[spicetrio.Display]:

@@ -1,0 +1,73 @@
+"""The machine's ports and USB redirection, each a channel that one viewer has at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import NoReturn
+
+import trio
+
+import spicetrio
+from spicetrio.sources.qemu.bus import BusError
+from spicetrio.sources.qemu.chardev import AGENT, USBREDIR, Chardev
+
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def open_ports(server: spicetrio.Server, chardevs: Sequence[Chardev]) -> AsyncIterator[None]:
+    """Give viewers the character devices while the block runs, all but the agent's.
+
+    Args:
+        server: Whose viewers.
+        chardevs: The devices.
+    """
+    async with AsyncExitStack() as stack:
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        for chardev in chardevs:
+            if chardev.name == AGENT:
+                continue
+            try:
+                if chardev.name == USBREDIR:
+                    nursery.start_soon(_serve, chardev, await stack.enter_async_context(server.open_usbredir()))
+                    continue
+                port = await stack.enter_async_context(server.open_port(chardev.name))
+            except ValueError as error:
+                _log.warning("%s is not shown: %s", chardev.name or "a device without a name", error)
+                continue
+            nursery.start_soon(_serve, chardev, port)
+            nursery.start_soon(_pass_breaks, chardev, port)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+async def _serve(chardev: Chardev, device: spicetrio.Port | spicetrio.UsbRedir) -> NoReturn:
+    """Connect a device and the viewer that has it, one viewer after the other.
+
+    Each viewer finds the device just opened: a USB device that the one before it had plugged in is pulled out then.
+    """
+    while True:
+        async with await device.accept() as viewer:
+            try:
+                stream = await chardev.connect()
+            except BusError as error:
+                _log.warning("%s cannot be opened: %s", chardev.name, error)
+                await trio.sleep_forever()
+            async with stream, trio.open_nursery() as nursery:
+                nursery.start_soon(_copy, viewer, stream, nursery.cancel_scope)
+                nursery.start_soon(_copy, stream, viewer, nursery.cancel_scope)
+
+
+async def _copy(source: trio.abc.Stream, target: trio.abc.Stream, scope: trio.CancelScope) -> None:
+    """Pass on bytes until one of the ends is closed; then cancel the scope."""
+    with suppress(trio.BrokenResourceError):
+        async for data in source:
+            await target.send_all(data)
+    scope.cancel()
+
+
+async def _pass_breaks(chardev: Chardev, port: spicetrio.Port) -> None:
+    async for _ in port.breaks.transitions():
+        await chardev.send_break()
