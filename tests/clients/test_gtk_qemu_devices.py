@@ -14,7 +14,7 @@ from spicetrio.wire.agentstream import chunk, frame
 from spicetrio.wire.enums import AgentCapability, AgentPort
 from spicetrio.wire.link import Capabilities
 from tests.sources.qemu.guest import make_guest
-from tests.sources.qemu.machine import BEEP, ECHO, TWO_HEADS, Machine, boot, open_bus, open_machine
+from tests.sources.qemu.machine import BEEP, ECHO, TWO_HEADS, Machine, boot, command, open_bus, open_machine
 
 from .command import Command, open_command
 from .gtk import CLIENT_MOUSE, GtkClient, OpenGtk
@@ -84,17 +84,35 @@ async def test_a_usb_device_of_a_viewer_is_plugged_in_while_the_viewer_stays(gtk
 
 
 async def test_the_beep_of_a_machine_is_heard(gtk: OpenGtk, tmp_path: Path) -> None:
-    sound = ("-audiodev", "dbus,id=sound,out.frequency=48000", "-machine", "pcspk-audiodev=sound")
     async with (
         open_bus(tmp_path) as address,
-        open_machine(tmp_path, *boot(tmp_path, BEEP), *sound, display=f"dbus,addr={address},audiodev=sound"),
+        open_machine(tmp_path, *beeping(tmp_path), display=f"dbus,addr={address},audiodev=sound"),
         open_command("qemu", "--port", "0", "--disable-ticketing", "--dbus-address", address, "--wait") as served,
         gtk(served.address, channels=["display", "playback"]) as viewer,
     ):
-        await viewer.wait_event("playback-start", frequency=48000)
-        samples = np.frombuffer(await viewer.sound(0.5), "<i2").reshape(-1, 2)[:, 0]
-        spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
-        assert abs(spectrum.argmax() * 48000 / len(samples) - 1000) < 10
+        await check_beep(viewer)
+
+
+async def test_the_beep_of_a_machine_that_is_started_is_heard(gtk: OpenGtk, tmp_path: Path) -> None:
+    line = command(tmp_path, *beeping(tmp_path))
+    async with (
+        open_command("qemu", "--port", "0", "--disable-ticketing", "--", *line) as served,
+        gtk(served.address, channels=["display", "playback"]) as viewer,
+    ):
+        await check_beep(viewer)
+
+
+def beeping(folder: Path) -> list[str]:
+    """The options of a machine whose speaker beeps."""
+    sound = ["-audiodev", "dbus,id=sound,out.frequency=48000", "-machine", "pcspk-audiodev=sound"]
+    return [*boot(folder, BEEP), *sound]
+
+
+async def check_beep(viewer: GtkClient) -> None:
+    await viewer.wait_event("playback-start", frequency=48000)
+    samples = np.frombuffer(await viewer.sound(0.5), "<i2").reshape(-1, 2)[:, 0]
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    assert abs(spectrum.argmax() * 48000 / len(samples) - 1000) < 10
 
 
 async def test_a_guest_follows_a_viewers_monitors_and_takes_its_pointer(gtk: OpenGtk, tmp_path: Path) -> None:

@@ -6,23 +6,21 @@ import logging
 import os
 import socket
 import stat
-import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 import trio
 
 from spicetrio.sources.errors import SourceError
-from spicetrio.sources.processes import open_group
 from spicetrio.sources.qemu import Place
 from spicetrio.sources.qemu.bus import Bus, open_bus, open_peer
-from spicetrio.sources.qemu.qmp import open_display, open_display_at
+from spicetrio.sources.qemu.machine import open_machine
+from spicetrio.sources.qemu.qmp import open_display_at
 
-END_SECONDS: Final = 3.0
-"""How long a QEMU that hung up may take to end."""
+END_SECONDS: Final = 1.0
+"""How long a QEMU that hung up may take to end, and the other way around."""
 
-_STANDARD_ERROR: Final = 2
 _log = logging.getLogger(__name__)
 
 
@@ -45,17 +43,33 @@ async def start(show: Show, command: Sequence[str], task_status: trio.TaskStatus
     Raises:
         SourceError: It cannot be started or shown, or ended with an error; also inside a group.
     """
-    async with _open_machine(command) as (process, monitor):
+    async with open_machine(command) as machine:
         try:
-            await _show(show, open_peer(await open_display(monitor)), task_status)
-        except SourceError:
-            with trio.move_on_after(END_SECONDS):
-                await process.wait()
-            _check_status(command[0], process)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_follow_end, machine.process)
+                await _show(show, await machine.connect(), task_status)
+                nursery.cancel_scope.cancel()
+        except* SourceError:
+            await _check_end(command[0], machine.process)
             raise
-        with trio.move_on_after(END_SECONDS):
-            await process.wait()
-        _check_status(command[0], process)
+        await _check_end(command[0], machine.process)
+
+
+async def _follow_end(process: trio.Process) -> None:
+    """Raise when a machine has ended that did not get so far that it shows on its connection."""
+    await process.wait()
+    await trio.sleep(END_SECONDS)
+    raise SourceError("the machine ended before it could be shown")
+
+
+async def _check_end(name: str, process: trio.Process) -> None:
+    """Raise if a machine ended with an error, of which it has said itself what it is."""
+    with trio.move_on_after(END_SECONDS):
+        await process.wait()
+    if process.returncode is not None and process.returncode > 0:
+        raise SourceError(f"{name} ended with exit status {process.returncode}")
+    if process.returncode is not None and process.returncode < 0:
+        raise SourceError(f"{name} ended by signal {-process.returncode}")
 
 
 async def _show(show: Show, opening: AbstractAsyncContextManager[Bus], task_status: trio.TaskStatus[str]) -> None:
@@ -91,34 +105,3 @@ def _inherited(descriptor: int) -> socket.socket:
     except OSError:
         pass
     raise SourceError(f"descriptor {descriptor} is no socket: pass a D-Bus connection to QEMU along")
-
-
-@asynccontextmanager
-async def _open_machine(command: Sequence[str]) -> AsyncIterator[tuple[trio.Process, trio.socket.SocketType]]:
-    """Run a QEMU with a display that can be had from its monitor, and a monitor of our own."""
-    ours, theirs = socket.socketpair()
-    options = [
-        "-display", "dbus,p2p=yes",
-        "-chardev", f"socket,id=spicetrio-monitor,fd={theirs.fileno()}",
-        "-mon", "chardev=spicetrio-monitor,mode=control",
-    ]  # fmt: skip
-    # Standard output is for the line that says where viewers connect to.
-    group = open_group(
-        [*command, *options],
-        pass_fds=[theirs.fileno()],
-        stdin=subprocess.DEVNULL,
-        stdout=_STANDARD_ERROR,
-        stderr=_STANDARD_ERROR,
-    )
-    with trio.socket.from_stdlib_socket(ours) as monitor, theirs:
-        async with group as process:
-            theirs.close()
-            yield process, monitor
-
-
-def _check_status(name: str, process: trio.Process) -> None:
-    """Raise if it ended with an error, of which it has said itself what it is."""
-    if process.returncode is not None and process.returncode > 0:
-        raise SourceError(f"{name} ended with exit status {process.returncode}")
-    if process.returncode is not None and process.returncode < 0:
-        raise SourceError(f"{name} ended by signal {-process.returncode}")
