@@ -137,8 +137,9 @@ class Bus:
             )
         await self._appeared.wait()
 
-    async def _call(self, owner: str | None, path: str, interface: str, member: str, *rest: Any) -> Any:
-        signature, *arguments = rest or ("",)
+    async def _call(
+        self, owner: str | None, path: str, interface: str, member: str, signature: str = "", *arguments: Any
+    ) -> Any:
         fields = {
             jeepney.HeaderFields.path: path,
             jeepney.HeaderFields.interface: interface,
@@ -153,7 +154,7 @@ class Bus:
         answer = self._answers[serial] = _Answer()
         try:
             try:
-                await self._connection.send(jeepney.Message(header, tuple(arguments)), serial=serial)
+                await self._connection.send(jeepney.Message(header, arguments), serial=serial)
             except trio.BrokenResourceError:
                 await trio.sleep_forever()  # QEMU is gone, and who reads cancels all of us
             await answer.arrived.wait()

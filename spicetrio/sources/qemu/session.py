@@ -31,9 +31,9 @@ async def show(
     Args:
         server: Who serves it.
         bus: Where it is.
+        started: Called with its name once it is shown.
         playback: Viewers hear it.
         record: It hears viewers.
-        started: Called with its name once it is shown.
 
     Raises:
         SourceError: It cannot be shown; also inside a group.
