@@ -39,6 +39,11 @@ def add_options(parser: Parser) -> None:
         help="start a machine with COMMAND, one string; when it ends everything ends, and the other way around",
     )
     group.add_argument("command", nargs="*", metavar="COMMAND", help="the same, written behind -- as it is")
+    ports = parser.add_argument_group("which ports viewers get", "By default all but monitors.")
+    ports.add_argument(
+        "--vt-chardev", action="append", metavar="NAME", help="only the one of this name; may be given several times"
+    )
+    ports.add_argument("--no-vt", action="store_true", help="none")
     add_serving_options(parser)
 
 
@@ -56,12 +61,21 @@ def execute(arguments: argparse.Namespace, parser: Parser) -> int:
         parser.error(f"{given[0]} and {given[1]} exclude each other")
     if given not in ([], ["--dbus-address"]) and (arguments.bus_name is not None or arguments.wait):
         parser.error("--bus-name and --wait are for a machine on a bus")
+    if arguments.no_vt and arguments.vt_chardev:
+        parser.error("--no-vt and --vt-chardev exclude each other")
     serving = read_serving_options(arguments, parser)
     # Only here, so that the other commands do without what it needs.
     from spicetrio.sources.qemu import Place, serve_qemu
 
     place = Place(arguments.qmp, arguments.dbus_address, arguments.dbus_p2p_fd, arguments.bus_name, wait=arguments.wait)
-    source = partial(serve_qemu, place=place, start=start, playback=serving.playback, record=serving.record)
+    source = partial(
+        serve_qemu,
+        place=place,
+        start=start,
+        ports=() if arguments.no_vt else arguments.vt_chardev,
+        playback=serving.playback,
+        record=serving.record,
+    )
     return run(parser.prog, serving, source)
 
 

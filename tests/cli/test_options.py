@@ -184,6 +184,7 @@ def test_sizes(text: str) -> None:
         (["qemu", "--start", "qemu", "--", "qemu"], "one command"),
         (["qemu", "--start", "qemu 'a"], "no closing quotation"),
         (["qemu", "--start", ""], "expected the command"),
+        (["qemu", "--no-vt", "--vt-chardev", "org.qemu.console.serial.0"], "exclude"),
     ],
 )
 def test_commands_refuse_in_one_line(
@@ -259,6 +260,19 @@ def test_what_qemu_shows(
     assert main(["qemu", *arguments]) == 0
     (source,) = sources
     assert {"place": place, "start": start}.items() <= source.keywords.items()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ports"),
+    [([], None), (["--no-vt"], ()), (["--vt-chardev", "a.b", "--vt-chardev", "c.d"], ["a.b", "c.d"])],
+)
+def test_which_ports_of_a_machine_viewers_get(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], ports: object
+) -> None:
+    sources = []
+    monkeypatch.setattr("spicetrio.cli.qemu.run", lambda prog, serving, source: sources.append(source) or 0)
+    assert main(["qemu", *arguments]) == 0
+    assert sources[0].keywords["ports"] == ports
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["x11", "--help"], ["qemu", "--help"]])

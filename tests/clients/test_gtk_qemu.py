@@ -22,9 +22,9 @@ MENU = ("-boot", "menu=on,splash-time=20000")
 
 
 @asynccontextmanager
-async def open_served(machine: Machine) -> AsyncIterator[Command]:
+async def open_served(machine: Machine, *options: str) -> AsyncIterator[Command]:
     """Serve a machine by the command."""
-    async with open_command("qemu", "--qmp", machine.qmp, "--port", "0", "--disable-ticketing") as served:
+    async with open_command("qemu", "--qmp", machine.qmp, "--port", "0", "--disable-ticketing", *options) as served:
         yield served
 
 

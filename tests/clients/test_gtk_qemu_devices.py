@@ -22,6 +22,7 @@ from .test_gtk_qemu import open_served
 
 SERIAL = ("-chardev", "dbus,id=serial,name=org.qemu.console.serial.0", "-serial", "chardev:serial")
 MONITOR = ("-chardev", "dbus,id=monitor,name=org.qemu.monitor.hmp.0", "-mon", "chardev=monitor,mode=readline")
+NAMED = ("--vt-chardev", "org.qemu.console.serial.0", "--vt-chardev", "org.qemu.monitor.hmp.0")
 USB = (
     "-device", "usb-ehci",
     "-chardev", "dbus,id=usb0,name=org.qemu.usbredir", "-device", "usb-redir,chardev=usb0",
@@ -53,7 +54,7 @@ async def wait_port(viewer: GtkClient, channel: str, expected: bytes) -> None:
 async def test_serial_and_monitor_are_ports(gtk: OpenGtk, tmp_path: Path) -> None:
     async with (
         open_machine(tmp_path, *boot(tmp_path, ECHO), *MONITOR, *SERIAL) as machine,
-        open_served(machine) as served,
+        open_served(machine, *NAMED) as served,
     ):
         await machine.wait_said("Booting from 0000:7c00")
         for _ in range(2):  # each viewer finds them open

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -40,6 +40,7 @@ async def serve_qemu(
     *,
     place: Place,
     start: Sequence[str] | None = None,
+    ports: Collection[str] | None = None,
     playback: bool = True,
     record: bool = True,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
@@ -53,6 +54,7 @@ async def serve_qemu(
         server: Who serves it.
         place: Where to find it.
         start: The command that starts it, instead: it ends with this.
+        ports: Names of the ports that viewers get; None for all but monitors.
         playback: Viewers hear the machine.
         record: The machine hears viewers' microphones.
         task_status: Started with the name of the machine, once it is shown.
@@ -68,7 +70,7 @@ async def serve_qemu(
         raise SourceError("jeepney is not installed, and QEMU is spoken to through it: pip install 'spicetrio[qemu]'")
     from spicetrio.sources.qemu import attach, session
 
-    show = partial(session.show, server, playback=playback, record=record)
+    show = partial(session.show, server, ports=ports, playback=playback, record=record)
     try:
         if start is not None:
             await attach.start(show, start, task_status)

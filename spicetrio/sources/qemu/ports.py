@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import trio
 
@@ -13,21 +13,39 @@ import spicetrio
 from spicetrio.sources.qemu.bus import BusError
 from spicetrio.sources.qemu.chardev import AGENT, USBREDIR, Chardev
 
+MONITOR_PREFIX: Final = "org.qemu.monitor."
+
 _log = logging.getLogger(__name__)
 
 
+def is_given(name: str, names: Collection[str] | None) -> bool:
+    """Return whether viewers get the character device of a name.
+
+    Args:
+        name: Its name.
+        names: The ports that they are to have; None for all but monitors, as who has a machine's monitor can do on this
+            computer what QEMU may.
+    """
+    if name in (USBREDIR, AGENT):
+        return name == USBREDIR
+    return not name.startswith(MONITOR_PREFIX) if names is None else name in names
+
+
 @asynccontextmanager
-async def open_ports(server: spicetrio.Server, chardevs: Sequence[Chardev]) -> AsyncIterator[None]:
-    """Give viewers the character devices while the block runs, all but the agent's.
+async def open_ports(
+    server: spicetrio.Server, chardevs: Sequence[Chardev], names: Collection[str] | None
+) -> AsyncIterator[None]:
+    """Give viewers character devices while the block runs.
 
     Args:
         server: Whose viewers.
-        chardevs: The devices.
+        chardevs: The machine's devices.
+        names: Of the ports that viewers get, see `is_given`.
     """
     async with AsyncExitStack() as stack:
         nursery = await stack.enter_async_context(trio.open_nursery())
         for chardev in chardevs:
-            if chardev.name == AGENT:
+            if not is_given(chardev.name, names):
                 continue
             try:
                 if chardev.name == USBREDIR:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -24,7 +24,13 @@ GOODBYE: Final = "the virtual machine has ended"
 
 
 async def show(
-    server: spicetrio.Server, bus: Bus, started: Callable[[str], None], *, playback: bool, record: bool
+    server: spicetrio.Server,
+    bus: Bus,
+    started: Callable[[str], None],
+    *,
+    ports: Collection[str] | None,
+    playback: bool,
+    record: bool,
 ) -> None:
     """Show a virtual machine until cancelled, as happens when it is gone.
 
@@ -32,6 +38,7 @@ async def show(
         server: Who serves it.
         bus: Where it is.
         started: Called with its name once it is shown.
+        ports: Names of the ports that viewers get; None for all but monitors.
         playback: Viewers hear it.
         record: It hears viewers.
 
@@ -57,7 +64,7 @@ async def show(
             consoles.append(Console(bus, path, properties, display))
         inputs = await stack.enter_async_context(server.open_inputs(absolute=False))
         chardevs = find_chardevs(bus, objects)
-        await stack.enter_async_context(open_ports(server, chardevs))
+        await stack.enter_async_context(open_ports(server, chardevs, ports))
         await stack.enter_async_context(open_sound(server, bus, objects, playback=playback, record=record))
         nursery = await stack.enter_async_context(trio.open_nursery())
         for console in consoles:
