@@ -28,7 +28,9 @@ def is_given(name: str, names: Collection[str] | None) -> bool:
     """
     if name in (USBREDIR, AGENT):
         return name == USBREDIR
-    return not name.startswith(MONITOR_PREFIX) if names is None else name in names
+    if names is None:  # QEMU's parallel port has no name, and nobody could tell what it is
+        return bool(name) and not name.startswith(MONITOR_PREFIX)
+    return name in names
 
 
 @asynccontextmanager
@@ -53,7 +55,7 @@ async def open_ports(
                     continue
                 port = await stack.enter_async_context(server.open_port(chardev.name))
             except ValueError as error:
-                _log.warning("%s is not shown: %s", chardev.name or "a device without a name", error)
+                _log.warning("%s is not shown: %s", chardev.name, error)
                 continue
             nursery.start_soon(_serve, chardev, port)
             nursery.start_soon(_pass_breaks, chardev, port)

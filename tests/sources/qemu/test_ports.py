@@ -19,4 +19,4 @@ AGENT = "com.redhat.spice.0"
     ],
 )
 def test_monitors_are_given_to_viewers_only_by_name(names: tuple[str, ...] | None, given: set[str]) -> None:
-    assert {name for name in (SERIAL, MONITOR, USB, AGENT) if is_given(name, names)} == given
+    assert {name for name in (SERIAL, MONITOR, USB, AGENT, "") if is_given(name, names)} == given
