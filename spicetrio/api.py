@@ -92,14 +92,15 @@ class Server(BaseServer):
 
         Args:
             absolute: The application takes pointer positions, so viewers may draw the pointer themselves. Without,
-                all of them send motions.
+                all of them send motions. It can change, see `Inputs.absolute`.
 
         Cancellation: ends the block. Viewers stay, and their inputs are not heard.
 
         Raises:
             ValueError: There are inputs already.
         """
-        async with self.channel_opened(Inputs(self.settings, self._main.relay, absolute=absolute)) as inputs:
+        inputs = Inputs(self.settings, self._main.relay, absolute=absolute, modes_changed=self.channels_changed)
+        async with self.channel_opened(inputs):
             yield inputs
 
     @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
@@ -292,16 +292,24 @@ class Inputs(Channel[InputsChannelClient]):
 
     No event is dropped. While the application takes none, at most 256 wait; then the viewers that send more are read
     no further, and nobody else notices.
+
+    Args:
+        settings: Those of the server.
+        relay: Knows the agent, which may move the pointer.
+        absolute: The application takes pointer positions.
+        modes_changed: Called when that has changed.
     """
 
     TYPE = ChannelType.INPUTS
 
-    def __init__(self, settings: Settings, relay: AgentRelay, *, absolute: bool) -> None:
+    def __init__(
+        self, settings: Settings, relay: AgentRelay, *, absolute: bool, modes_changed: Callable[[], None]
+    ) -> None:
         super().__init__(0, settings)
         self.relay: Final = relay
         """Knows the agent, which may move the pointer."""
-        self.absolute: Final = absolute
-        """The application takes pointer positions, so viewers may use client mouse mode."""
+        self._absolute = absolute
+        self._modes_changed = modes_changed
         self.locks: Final = AsyncValue(Locks.NONE)
         """The lock lights, as far as is known; set by `set_locks`, and by lock keys that viewers press."""
         self.typist: InputsChannelClient | None = None
@@ -310,6 +318,19 @@ class Inputs(Channel[InputsChannelClient]):
         self._events: deque[InputEvent] = deque()
         self._filled = trio.Event()
         self._room = trio.lowlevel.ParkingLot()
+
+    @property
+    def absolute(self) -> bool:
+        """The application takes pointer positions, so viewers may use client mouse mode.
+
+        To set it offers viewers that mode, or has them leave it.
+        """
+        return self._absolute
+
+    @absolute.setter
+    def absolute(self, absolute: bool) -> None:
+        self._absolute = absolute
+        self._modes_changed()
 
     @property
     def capabilities(self) -> Capabilities:

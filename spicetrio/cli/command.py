@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from spicetrio.cli import demo, x11
+from spicetrio.cli import demo, qemu, x11
 from spicetrio.cli.parser import Parser
 from spicetrio.cli.serving import mute_output
 
@@ -15,6 +15,7 @@ EPILOG = """\
 examples:
   spicetrio demo
   spicetrio x11 --start xfce4-session --vv desk.vv
+  spicetrio qemu --qmp /run/vm.qmp
 
 `spicetrio COMMAND --help` tells all options of a command.
 """
@@ -49,7 +50,11 @@ def _run(argv: Sequence[str] | None) -> int:
     about = f"spicetrio {_version()}"
     parser.add_argument("--version", action="version", version=about, help="show the version and end")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for name, module, usage in (("demo", demo, "%(prog)s [options]"), ("x11", x11, x11.USAGE)):
+    for name, module, usage in (
+        ("demo", demo, "%(prog)s [options]"),
+        ("x11", x11, x11.USAGE),
+        ("qemu", qemu, qemu.USAGE),
+    ):
         command = commands.add_parser(
             name, help=module.HELP, description=f"Serve {module.HELP}.", epilog=module.EXAMPLES, usage=usage
         )

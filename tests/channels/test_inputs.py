@@ -407,6 +407,20 @@ async def test_without_absolute_inputs_no_viewer_sends_positions() -> None:
         assert await desk.event() == ("motion", 1, 2)
 
 
+async def test_positions_may_be_taken_later_and_no_more() -> None:
+    async with open_desk(absolute=False) as desk:
+        desk.inputs.absolute = True
+        offer = await receive(desk.viewer.main, main.MouseModeMessage)
+        assert offer.supported == MouseMode.SERVER | MouseMode.CLIENT
+        await desk.viewer.main.send(main.MouseModeRequest(MouseMode.CLIENT))
+        assert (await receive(desk.viewer.main, main.MouseModeMessage)).current == MouseMode.CLIENT
+        await desk.channel.send(inputs.MousePosition(5, 6, 0, 0))
+        assert await desk.event() == ("position", 5, 6, 0)
+        desk.inputs.absolute = False
+        offer = await receive(desk.viewer.main, main.MouseModeMessage)
+        assert (offer.supported, offer.current) == (MouseMode.SERVER, MouseMode.SERVER)
+
+
 async def test_sixteen_buttons_go_down_and_up_and_the_wheel_is_none_of_them() -> None:
     async with open_desk() as desk:
         for button in range(1, 17):

@@ -12,6 +12,7 @@ from spicetrio import CopyPaste, ImageCompression, Role, WanCompression, WhenFul
 from spicetrio.cli import main
 from spicetrio.cli.options import Serving, add_serving_options, make_ticket, read_serving_options
 from spicetrio.cli.parser import Parser, size
+from spicetrio.sources.qemu import Place
 
 
 def read(*arguments: str) -> Serving:
@@ -175,6 +176,15 @@ def test_sizes(text: str) -> None:
         (["x11", "--display", ":0", "--size", "800x600"], "--size"),
         (["x11", "--display", ":0", "--resize", "sometimes"], "--resize"),
         (["x11", "--start", "xterm 'a"], "no closing quotation"),
+        (["qemu", "--qmp", "/a", "--dbus-address", "unix:path=/b"], "--qmp and --dbus-address exclude each other"),
+        (["qemu", "--dbus-p2p-fd", "3", "--", "qemu"], "--dbus-p2p-fd and a command to start exclude each other"),
+        (["qemu", "--qmp", "/a", "--wait"], "on a bus"),
+        (["qemu", "--bus-name", "org.qemu.a", "--", "qemu"], "on a bus"),
+        (["qemu", "--dbus-p2p-fd", "x"], "expected its number"),
+        (["qemu", "--start", "qemu", "--", "qemu"], "one command"),
+        (["qemu", "--start", "qemu 'a"], "no closing quotation"),
+        (["qemu", "--start", ""], "expected the command"),
+        (["qemu", "--no-vt", "--vt-chardev", "org.qemu.console.serial.0"], "exclude"),
     ],
 )
 def test_commands_refuse_in_one_line(
@@ -224,7 +234,48 @@ def test_what_x11_shows(monkeypatch: pytest.MonkeyPatch, arguments: list[str], e
     assert expected.items() <= source.keywords.items()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["x11", "--help"]])
+@pytest.mark.parametrize(
+    ("arguments", "place", "start"),
+    [
+        ([], Place(), None),
+        (["--qmp", "/a"], Place(qmp="/a"), None),
+        (["--dbus-p2p-fd", "3"], Place(dbus_p2p_fd=3), None),
+        (["--wait", "--bus-name", "org.qemu.a"], Place(bus_name="org.qemu.a", wait=True), None),
+        (["--dbus-address", "unix:path=/b", "--wait"], Place(dbus_address="unix:path=/b", wait=True), None),
+        (["--start", "qemu -m '1 G'"], Place(), ["qemu", "-m", "1 G"]),
+        (["--port", "0", "--", "qemu", "--port"], Place(), ["qemu", "--port"]),
+    ],
+)
+def test_what_qemu_shows(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], place: Place, start: list[str] | None
+) -> None:
+    sources = []
+
+    def run(prog: str, serving: Serving, source: object) -> int:
+        assert prog == "spicetrio qemu"
+        sources.append(source)
+        return 0
+
+    monkeypatch.setattr("spicetrio.cli.qemu.run", run)
+    assert main(["qemu", *arguments]) == 0
+    (source,) = sources
+    assert {"place": place, "start": start}.items() <= source.keywords.items()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ports"),
+    [([], None), (["--no-vt"], ()), (["--vt-chardev", "a.b", "--vt-chardev", "c.d"], ["a.b", "c.d"])],
+)
+def test_which_ports_of_a_machine_viewers_get(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], ports: object
+) -> None:
+    sources = []
+    monkeypatch.setattr("spicetrio.cli.qemu.run", lambda prog, serving, source: sources.append(source) or 0)
+    assert main(["qemu", *arguments]) == 0
+    assert sources[0].keywords["ports"] == ports
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["x11", "--help"], ["qemu", "--help"]])
 def test_help_reads_well(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
