@@ -127,6 +127,7 @@ class Worker:
         with trio.CancelScope(shield=True):
             await job.done.wait()
         if not job.result:
+            await trio.lowlevel.checkpoint_if_cancelled()  # who is cancelled along with the display need not know more
             raise trio.ClosedResourceError("the display is closed")
 
     async def ask(self, call: Callable[[Picture], T]) -> T:

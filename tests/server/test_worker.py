@@ -406,6 +406,20 @@ async def test_whoever_waits_while_a_display_closes_is_told_and_never_hangs(kind
         assert set(outcomes) == {"closed"}
 
 
+async def test_who_draws_and_is_cancelled_along_with_the_display_is_cancelled() -> None:
+    gate, worker = Gate(), Worker(Picture(8, 8))
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(worker.run, "a worker")
+            for job in (gate, lambda _: None):
+                nursery.start_soon(partial(worker.draw, job, wait=True))
+            await gate.entered.wait()
+            await trio.testing.wait_all_tasks_blocked()
+            scope.cancel()
+            gate.open()
+    assert scope.cancelled_caught
+
+
 async def test_after_it_is_closed_everything_is_refused_and_nothing_posted_fails() -> None:
     async with running() as worker:
         viewer = Viewer(worker)

@@ -98,8 +98,6 @@ class Console:
                 await self.display.draw_frame(scanout.pixels, damage, format=scanout.format, stride=scanout.stride)
             except ValueError as error:
                 raise SourceError(f"{self._label} cannot be shown: {error}") from error
-            except trio.ClosedResourceError:
-                await trio.sleep_forever()  # the display's block is cancelled, and ours is within it
 
     def _note_change(self, changed: Properties) -> None:
         self._size = (changed.get("Width", self._size[0]), changed.get("Height", self._size[1]))
