@@ -64,6 +64,8 @@ class VmcClient(ChannelClient[DeviceT]):
         """The viewer can take a message."""
         self.news: Final = trio.lowlevel.ParkingLot()
         """Who waits for the credit, or for the end."""
+        self.left: Final = trio.Event()
+        """The viewer has left this channel."""
         self._compresses = VmcCapability.DATA_COMPRESS_LZ4 in self.capabilities and link.peer != "unix"
 
     @contextmanager
@@ -76,6 +78,7 @@ class VmcClient(ChannelClient[DeviceT]):
             try:
                 yield
             finally:
+                self.left.set()
                 self.inbox.end()
                 self.news.unpark_all()
 
@@ -185,6 +188,13 @@ class DeviceStream(trio.abc.Stream):
         with self._sole_sender():
             await trio.lowlevel.checkpoint()
             await self._wait_for_credit()
+
+    async def wait_left(self) -> None:
+        """Wait until the viewer has left the device, be this end closed or not.
+
+        Cancellation: at any time.
+        """
+        await self._end.left.wait()
 
     async def aclose(self) -> None:
         """Close this end. What was sent still arrives; what the viewer has sent, and sends, is dropped."""

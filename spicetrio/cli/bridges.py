@@ -83,12 +83,12 @@ async def serve_program(port: Port, command: tuple[str, ...]) -> NoReturn:
                 await _run_program(port, command, stream)
             except* SourceError as group:
                 logger.warning("port %s: %s", port.name, group.exceptions[0])
-        await _left(port, stream)
+        await stream.wait_left()
 
 
 async def _run_program(port: Port, command: tuple[str, ...], stream: DeviceStream) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_end_with_viewer, port, stream, nursery.cancel_scope)
+        nursery.start_soon(_end_with_viewer, stream, nursery.cancel_scope)
         async with open_group(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdin is not None
             assert process.stdout is not None
@@ -128,7 +128,7 @@ async def serve_socket(port: Port, listener: trio.SocketListener) -> NoReturn:
             await port.accept() as stream,
             trio.open_nursery() as nursery,
         ):
-            nursery.start_soon(_end_with_viewer, port, stream, nursery.cancel_scope)
+            nursery.start_soon(_end_with_viewer, stream, nursery.cancel_scope)
             for source, target in ((local, stream), (stream, local)):
                 nursery.start_soon(_copy, source, target, nursery.cancel_scope)
 
@@ -141,15 +141,10 @@ async def _copy(source: trio.abc.Stream, target: trio.abc.Stream, scope: trio.Ca
     scope.cancel()
 
 
-async def _end_with_viewer(port: Port, stream: DeviceStream, scope: trio.CancelScope) -> None:
+async def _end_with_viewer(stream: DeviceStream, scope: trio.CancelScope) -> None:
     """Cancel the scope when the viewer has left; who waits for something else than the viewer does not notice it."""
-    await _left(port, stream)
+    await stream.wait_left()
     scope.cancel()
-
-
-async def _left(port: Port, stream: DeviceStream) -> None:
-    """Wait until the viewer of a stream has left."""
-    await port.viewer.wait_value(lambda viewer: viewer is not stream.viewer)
 
 
 async def serve_webdav_client(folder: SharedFolder, local: trio.SocketStream) -> None:

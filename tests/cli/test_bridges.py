@@ -111,6 +111,20 @@ async def test_a_program_that_does_not_read_holds_up_nobody_and_is_ended_all_the
         await until(lambda: not runs(number))
 
 
+async def test_a_viewer_that_opens_the_port_again_while_its_program_ends_gets_another_one() -> None:
+    async with (
+        offering(program("trap 'sleep 0.2; exit' TERM; echo; while :; do sleep 0.05; done")) as (stage, _),
+        stage.viewer() as viewer,
+    ):
+        for _ in range(2):
+            channel = await attach(viewer, ChannelType.PORT)
+            assert await wait_event(channel, PortEvent.OPENED) == b""
+            assert await collect(channel, 1) == b"\n"
+            await channel.stream.aclose()
+            (client,) = stage.server.clients.value
+            await until(lambda client=client: (ChannelType.PORT, 0) not in client.channels)  # type: ignore[misc]
+
+
 async def test_what_a_program_has_started_ends_with_it() -> None:
     async with offering(program("sleep 1000 & echo $!")) as (stage, _), at_port(stage) as channel:
         number = int(await wait_event(channel, PortEvent.CLOSED))
