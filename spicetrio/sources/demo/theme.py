@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cache
 from typing import Final, Literal
 
@@ -68,9 +69,8 @@ def shorten(text: str, size: int, width: float) -> str:
     """Return the text, cut so that it fits."""
     if text_width(text, size) <= width:
         return text
-    while text and text_width(text + "…", size) > width:
-        text = text[:-1]
-    return text + "…"
+    fitting = bisect_right(range(len(text)), width, key=lambda end: text_width(text[:end] + "…", size)) - 1
+    return text[: max(fitting, 0)] + "…"
 
 
 def write(image: Image.Image, x: float, middle: float, text: str, size: int, color: int, align: Align = "left") -> None:
