@@ -164,6 +164,8 @@ def test_sizes(text: str) -> None:
         (["demo", "--tls-port", "5901"], "spicetrio demo: error: unknown or not supported yet: --tls-port 5901"),
         (["demo", "--seamless-migration=off"], "--seamless-migration=off"),
         (["demo", "--file-transfer-dir", "/nowhere"], "/nowhere is no directory"),
+        (["demo", "--file-transfer-dir", "a" * 300], "is no directory"),
+        (["demo", "--clipboard-limit", "2048"], "clipboard_limit is 2147483648, expected at most 2147483647"),
         (["x11", "--display", ":0", "--file-transfer-dir", "/", "--disable-agent-file-xfer"], "exclude"),
         (["demo", "--por", "1"], "unknown or not supported yet: --por 1"),
         (["demo", "extra"], "unknown or not supported yet: extra"),
