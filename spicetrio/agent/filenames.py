@@ -13,6 +13,8 @@ from spicetrio.wire.errors import RemoteProtocolError
 GROUP: Final = "[vdagent-file-xfer]"
 MAX_NAME: Final = 240
 """Bytes of a name; the system takes 255, and a number may have to be added."""
+MAX_TOLD: Final = 512
+"""Letters, the last ones, of what a viewer calls a file: more than a name has, and few enough for a line of the log."""
 MAX_SUFFIX: Final = 32
 """Bytes of what is behind the last dot, if that is to tell the kind of the file."""
 MAX_NUMBER: Final = 9999
@@ -25,7 +27,7 @@ class FileDescription:
     """What a viewer says of a file."""
 
     name: str
-    """As the viewer calls it; it may be anything."""
+    """As the viewer calls it, its last 512 letters; it may be anything."""
     size: int
     """In bytes."""
 
@@ -38,16 +40,17 @@ def read_keyfile(text: str) -> FileDescription:
     """
     values: dict[str, str] = {}
     group = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith("["):
             group = line.strip()
         elif group == GROUP and "=" in line and not line.startswith("#"):
             key, _, value = line.partition("=")
             values[key.strip()] = value.strip()
     size = values.get("size", "")
-    if "name" not in values or not (size.isascii() and size.isdecimal() and len(size) <= 20):
-        raise RemoteProtocolError(f"got a file with name {values.get('name')!r} and size {size!r}, expected both")
-    return FileDescription("".join(_unescaped(values["name"])), int(size))
+    name = "".join(_unescaped(values["name"]))[-MAX_TOLD:] if "name" in values else None
+    if name is None or not (size.isascii() and size.isdecimal() and len(size) <= 20):
+        raise RemoteProtocolError(f"got a file with name {name!r} and size {size[:32]!r}, expected both")
+    return FileDescription(name, int(size))
 
 
 def safe_name(name: str) -> str:

@@ -19,6 +19,8 @@ from spicetrio.wire.errors import RemoteProtocolError
         ("[vdagent-file-xfer]\nname=a.txt\nsize=5\n", FileDescription("a.txt", 5)),
         ("# made by hand\n[other]\nname=b\n[vdagent-file-xfer]\nsize = 0\nname = c d \n", FileDescription("c d", 0)),
         ("[vdagent-file-xfer]\nname=\\sa\\tb\\nc\\\\d\\q\\\nsize=1", FileDescription(" a\tb\nc\\d\\q\\", 1)),
+        ("[vdagent-file-xfer]\r\nname=a\u2028b\x0bc\r\nsize=2\r\n", FileDescription("a\u2028b\x0bc", 2)),
+        ("[vdagent-file-xfer]\nsize=3\nname=" + "/" * 9999 + "a.txt", FileDescription("/" * 507 + "a.txt", 3)),
         ("[vdagent-file-xfer]\nname=größe=x\nsize=18446744073709551615", FileDescription("größe=x", 2**64 - 1)),
     ],
 )
@@ -42,6 +44,12 @@ def test_what_a_viewer_says_of_a_file(text: str, expected: FileDescription) -> N
 def test_what_tells_no_name_or_size_is_refused(text: str) -> None:
     with pytest.raises(RemoteProtocolError, match="got a file"):
         read_keyfile(text)
+
+
+def test_a_refusal_is_no_longer_than_a_line() -> None:
+    with pytest.raises(RemoteProtocolError) as caught:
+        read_keyfile("[vdagent-file-xfer]\nname=" + "a" * 9999 + "\nsize=" + "b" * 9999)
+    assert len(str(caught.value)) < 1000
 
 
 @pytest.mark.parametrize(
