@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import struct
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -102,8 +103,7 @@ class _File:
     def complete(self, folder: Path) -> Path:
         """Give it its name; return that."""
         assert self.part is not None
-        os.close(self.descriptor)
-        self.descriptor = -1
+        self.close()
         path = claim(folder, self.told.name)
         try:
             self.part.replace(path)
@@ -113,11 +113,16 @@ class _File:
         self.part = None
         return path
 
+    def close(self) -> None:
+        """Close it, which a file system may use to say that it has no room. It is closed then all the same."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
     def discard(self) -> None:
         """Close and remove what there is of it."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
+        with suppress(OSError):
+            self.close()
         if self.part is not None:
             self.part.unlink(missing_ok=True)
             self.part = None
@@ -208,8 +213,7 @@ class FileReceiver:
 
     def leave(self, session: AgentSession) -> None:
         """Take in that a viewer has left: its files are removed."""
-        for file in self._of(session):
-            self._cancel(file)
+        self._cancel(*self._of(session))
 
     def _of(self, session: AgentSession) -> list[_File]:
         return [file for (owner, _), file in self._files.items() if owner is session]
@@ -253,21 +257,22 @@ class FileReceiver:
         else:
             file.session.report_file(file.told.number, FileTransferStatus.ERROR, _GLIB_IO)
 
-    def _cancel(self, file: _File) -> None:
-        file.told = replace(file.told, state=FileTransferState.CANCELLED)
-        logger.info("%r sends %r no more", file.session.client, file.told.name)
-        self._forget(file)
+    def _cancel(self, *files: _File) -> None:
+        for file in files:
+            file.told = replace(file.told, state=FileTransferState.CANCELLED)
+            logger.info("%r sends %r no more", file.session.client, file.told.name)
+        self._forget(*files)
 
-    def _forget(self, file: _File) -> None:
-        self._files.pop((file.session, file.told.number), None)
-        file.discard()
-        self._show(file)
+    def _forget(self, *files: _File) -> None:
+        for file in files:
+            self._files.pop((file.session, file.told.number), None)
+            file.discard()
+        self._show(*files)
 
-    def _show(self, file: _File) -> None:
-        """Tell how far a transfer is."""
+    def _show(self, *files: _File) -> None:
+        """Tell how far transfers are. It takes as long for many as for one."""
         ended = [told for told in self.transfers.value if told.state not in _UNDER_WAY]
-        if file.told.state not in _UNDER_WAY:
-            ended.append(file.told)
+        ended += [file.told for file in files if file.told.state not in _UNDER_WAY]
         self.transfers.value = (*ended[-REMEMBERED:], *(other.told for other in self._files.values()))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,40 @@ async def test_a_disk_that_fails_meanwhile_is_told(
         assert names(tmp_path) == set()
         assert here.transfers.value[0].reason == os.strerror(number)
         assert await viewer.send_file(1, "x", b"again") == SUCCESS
+
+
+async def test_a_disk_that_has_no_room_in_the_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    really_close = os.close
+
+    def close(descriptor: int) -> None:
+        is_part = Path(f"/proc/self/fd/{descriptor}").resolve().suffix == ".part"
+        really_close(descriptor)
+        if is_part:
+            raise OSError(errno.EDQUOT, "no room")
+
+    async with (
+        open_stage() as stage,
+        stage.server.open_agent(file_transfer_dir=tmp_path),
+        open_talker(stage) as viewer,
+    ):
+        monkeypatch.setattr(os, "close", close)
+        assert await viewer.send_file(1, "x", b"12345") == NO_SPACE
+        assert await viewer.offer_file(2, "y", 5) is None
+        await viewer.send(Status(2, CANCELLED))
+        await until(lambda: names(tmp_path) == set())
+        monkeypatch.undo()
+        assert await viewer.send_file(1, "x", b"again") == SUCCESS
+
+
+async def test_the_files_of_a_viewer_that_leaves_end_at_once(tmp_path: Path) -> None:
+    async with open_stage() as stage, stage.server.open_agent(file_transfer_dir=tmp_path) as here:
+        async with open_talker(stage) as viewer:
+            for number in range(15):
+                await viewer.send(agent.FileXferStart(number, f"[vdagent-file-xfer]\nname={number}\nsize=1\n"))
+            await here.transfers.wait_value(lambda transfers: len(transfers) == 15)
+        async with aclosing(here.transfers.transitions()) as changes:
+            await anext(changes)
+            assert states(here.transfers) == [FileTransferState.CANCELLED] * 15
 
 
 async def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
