@@ -120,6 +120,7 @@ class VmcClient(ChannelClient[DeviceT]):
         await self._deliver(message.data)
 
     async def _compressed_data(self, message: vmc.ClientCompressedData) -> None:
+        await trio.lowlevel.checkpoint()  # to decompress takes its time, and many may have come at once
         await self._deliver(decompress(message))
 
     async def _deliver(self, data: Buffer) -> None:
