@@ -23,6 +23,8 @@ LATE_SECONDS: Final = 0.1
 """How long a viewer's sound may wait here, more or less."""
 PAUSE_SECONDS: Final = 1.0
 """After so long without a word from a viewer, the program that speaks for it ends."""
+MOST_VOICES: Final = 32
+"""Viewers that are spoken for at a time. A PulseAudio takes 64 programs, and those of the desktop are among them."""
 _FRAMES_WAITING: Final = 25
 _PIPE_SIZE: Final = 4096
 _READ_SIZE: Final = 65536
@@ -169,10 +171,12 @@ class Microphone:
         raise SourceError("the sound server has gone")
 
     async def _listen(self, nursery: trio.Nursery) -> None:
-        """Give each viewer that speaks a program of its own, whose sound the sound server mixes."""
+        """Give viewers that speak a program each, whose sound the sound server mixes; those that are too many wait."""
         with self._record.listen() as recording:
             async for frame in recording:
                 if frame.viewer not in self._voices:
+                    if len(self._voices) >= MOST_VOICES:
+                        continue
                     self._voices[frame.viewer], samples = trio.open_memory_channel[bytes](_FRAMES_WAITING)
                     nursery.start_soon(self._speak, frame.viewer, samples)
                 try:

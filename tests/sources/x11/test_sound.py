@@ -15,6 +15,7 @@ import pytest
 import trio
 
 import spicetrio
+from spicetrio.sources.x11 import sound
 from spicetrio.sources.x11.sound import open_sound
 from spicetrio.wire import playback, record
 from spicetrio.wire.enums import AudioDataMode, ChannelType
@@ -55,11 +56,11 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def listen(channel: PeerChannel, seconds: float = 1.0) -> bytes:
     """What a viewer hears that decodes nothing."""
-    sound = b""
+    heard = b""
     with trio.fail_after(10):
-        while len(sound) < seconds * 48000 * 4:
-            sound += bytes((await receive(channel, playback.Data)).data)
-    return sound
+        while len(heard) < seconds * 48000 * 4:
+            heard += bytes((await receive(channel, playback.Data)).data)
+    return heard
 
 
 async def speak(channel: PeerChannel) -> None:
@@ -126,6 +127,30 @@ async def test_what_viewers_say_comes_from_the_microphone_mixed() -> None:
         assert (round(tone.left, -1), round(tone.right, -1)) == (440, 880)
         assert tone.level > 0.1
         assert len(programs("pacat")) == 2
+        nursery.cancel_scope.cancel()
+
+
+async def test_of_viewers_that_speak_only_so_many_are_heard_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sound, "MOST_VOICES", 1)
+    monkeypatch.setattr(sound, "PAUSE_SECONDS", 0.1)
+    async with (
+        open_stage() as stage,
+        open_sound(stage.server, own=True, playback=False, record=True) as changes,
+        stage.viewer() as one,
+        stage.viewer() as two,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(partial(recorded, os.environ | changes, skip=0, seconds=20))
+        async with trio.open_nursery() as speaking:
+            speaking.start_soon(_speak_when_asked, await one.open(ChannelType.RECORD))
+            await until(lambda: len(programs("pacat")) == 1)
+            (first,) = programs("pacat")
+            nursery.start_soon(_speak_when_asked, await two.open(ChannelType.RECORD))
+            await trio.sleep(0.2)
+            assert programs("pacat") == [first]
+            speaking.cancel_scope.cancel()
+        await until(lambda: programs("pacat") not in ([], [first]))
+        assert len(programs("pacat")) == 1
         nursery.cancel_scope.cancel()
 
 
