@@ -16,8 +16,10 @@ DEFAULT_WEBDAV_PORT: Final = 9843
 """Where spice-webdavd listens too."""
 LONGEST_PATH: Final = 107
 """Bytes; the system takes no longer one for a socket."""
+MOST_PORTS: Final = 256
+"""As many as there are ids of channels."""
 
-_PORT: Final = re.compile(r"name=(?P<name>[^,\0]{1,255}),(?P<kind>exec|unix)=(?P<rest>[^\0]+)", re.DOTALL)
+_PORT: Final = re.compile(r"name=(?P<name>[^,\0\ud800-\udfff]{1,255}),(?P<kind>exec|unix)=(?P<rest>[^\0]+)", re.DOTALL)
 _WEBDAV: Final = "org.spice-space.webdav.0"
 
 
@@ -73,6 +75,8 @@ def read_device_options(arguments: argparse.Namespace, parser: Parser) -> Device
     if arguments.webdav_port is not None and not arguments.share_dir:
         parser.error("--webdav-port is for --share-dir only")
     names = [device.name for device in arguments.port_device]
+    if len(names) > MOST_PORTS:
+        parser.error(f"--port-device is given {len(names)} times, expected at most {MOST_PORTS}")
     for name in names:
         if names.count(name) > 1:
             parser.error(f"--port-device {name} is given twice")

@@ -46,6 +46,11 @@ def test_a_shared_folder_is_offered_where_it_is_said() -> None:
         (["--port-device", "name=a,pty=x"], "is none"),
         (["--port-device", "exec=cat,name=a"], "is none"),
         (["--port-device", f"name={'€' * 100},exec=cat"], "is none"),
+        (["--port-device", "name=\udcff,exec=cat"], "is none"),
+        (
+            [f"--port-device=name={number},exec=cat" for number in range(257)],
+            "is given 257 times, expected at most 256",
+        ),
         (["--port-device", "name=a,exec=  "], "there is no program '' to run"),
         (["--port-device", "name=a,exec=no-such-program -x"], "there is no program 'no-such-program' to run"),
         (["--port-device", "name=a,exec=cat 'b"], 'no closing quotation in "cat \'b"'),
