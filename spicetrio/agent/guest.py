@@ -144,12 +144,17 @@ class GuestAgent(AgentHost, AgentEnd):
     async def serve(self, client: Client, transport: AgentTransport) -> None:
         """Answer one viewer. The guest is told of the first one, and that the last one has left (spec AG-11)."""
         if not self.sessions:
-            self.post(agent.AnnounceCapabilities(1, OURS))
+            self._begin_anew()
         try:
             await super().serve(client, transport)
         finally:
             if not self.sessions:
                 self._post_own(agent.ClientDisconnected())
+
+    def _begin_anew(self) -> None:
+        """Be a new viewer to the guest, which then forgets the one before."""
+        self.post(agent.AnnounceCapabilities(1, OURS))
+        self.clipboard.begin_anew()
 
     async def ready(self, session: AgentSession) -> None:
         """Return once not much of a viewer, and of the clipboards, waits for the guest."""
@@ -217,7 +222,9 @@ class GuestAgent(AgentHost, AgentEnd):
 
     def _announced(self, message: agent.AnnounceCapabilities) -> None:
         self._able = message.capabilities
-        if message.request or not self.sessions:  # else it knows since the first viewer came
+        if message.request and self.sessions:  # it has started again, behind a port that stayed open
+            self._begin_anew()
+        elif not self.sessions:
             self.post(agent.AnnounceCapabilities(0, OURS))
         if AgentCapability.MAX_CLIPBOARD in self._able:
             self.post(agent.MaxClipboard(self.settings.clipboard_limit))

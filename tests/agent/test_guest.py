@@ -192,6 +192,33 @@ async def test_the_guest_is_told_when_the_last_viewer_has_left_and_when_one_come
             assert not guest.arrived
 
 
+async def test_grabs_are_counted_from_the_beginning_when_the_first_viewer_comes_again() -> None:
+    async with open_stage() as stage, open_guest(stage) as guest:
+        await guest.announce()
+        for _ in range(2):
+            async with open_talker(stage) as viewer:
+                await guest.receive(agent.AnnounceCapabilities)  # at which a guest begins to count anew
+                await guest.send(agent.AnnounceCapabilities(0, ALL), agent.ClipboardGrab(CLIPBOARD, 0, (PNG,)))
+                assert (await viewer.receive(agent.ClipboardGrab)).types == (PNG,)
+                await viewer.send(agent.ClipboardGrab(CLIPBOARD, 1, (TEXT,)))
+                assert (await guest.receive(agent.ClipboardGrab)).serial == 1
+            await guest.receive(agent.ClientDisconnected)
+
+
+async def test_a_guest_that_starts_again_behind_a_port_that_stayed_open_shares_the_clipboard() -> None:
+    async with open_stage() as stage, open_all(stage) as (guest, one, other):
+        await one.send(agent.ClipboardGrab(CLIPBOARD, 0, (TEXT,)))
+        assert (await guest.receive(agent.ClipboardGrab)).serial == 0
+        await guest.send(agent.AnnounceCapabilities(1, ALL))
+        await guest.receive(agent.AnnounceCapabilities, lambda message: message.request)
+        await guest.send(agent.AnnounceCapabilities(0, ALL))
+        grabs = [await guest.receive(agent.ClipboardGrab) for _ in range(2)]  # as it was told twice what the guest can do
+        assert grabs == [agent.ClipboardGrab(CLIPBOARD, number, (TEXT,)) for number in range(2)]
+        await guest.send(agent.ClipboardGrab(CLIPBOARD, 2, (PNG,)))
+        while (await other.receive(agent.ClipboardGrab)).types != (PNG,):
+            pass
+
+
 async def test_viewers_are_told_what_the_guest_can_do_when_that_is_known() -> None:
     async with open_stage() as stage, open_guest(stage) as guest, open_talker(stage, start=False) as viewer:
         await viewer.channel.send(main.AgentStart(100))
