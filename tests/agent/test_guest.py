@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import memory_stream_pair
+from trio.testing import lockstep_stream_one_way_pair, memory_stream_one_way_pair, memory_stream_pair
 
 from spicetrio import ClipboardType, CopyPaste, GraphicsDevice, MouseMode, Selection
-from spicetrio.agent import device
+from spicetrio.agent import device, transport
 from spicetrio.wire import agent, inputs, main
 from spicetrio.wire.agent import Dialect
 from spicetrio.wire.agentstream import chunk, frame
@@ -33,6 +33,18 @@ async def open_guest(stage: Stage, **arguments: Any) -> AsyncIterator[Guest]:
     await until(lambda: stage.server._main.relay.connected)
     async with ours:
         yield Guest(ours)
+    await until(lambda: not stage.server._main.relay.connected)
+
+
+@asynccontextmanager
+async def open_deaf_guest(stage: Stage) -> AsyncIterator[tuple[trio.abc.SendStream, Any]]:
+    """A guest that does not read: what it says goes there, and what is behind the other end of its stream."""
+    ours, received = memory_stream_one_way_pair()
+    sent, unread = lockstep_stream_one_way_pair()
+    stage.nursery.start_soon(stage.server.serve_guest_agent, trio.StapledStream(sent, received))
+    await until(lambda: stage.server._main.relay.connected)
+    async with ours, unread:
+        yield ours, stage.server._main.relay._agent
     await until(lambda: not stage.server._main.relay.connected)
 
 
@@ -146,6 +158,35 @@ async def test_a_guest_that_does_not_read_holds_up_who_sends_and_not_more_waits(
             stopped.set()
 
 
+@pytest.mark.parametrize(
+    "message",
+    [agent.ClipboardRequest(CLIPBOARD, TEXT), agent.AnnounceCapabilities(1, ALL)],
+    ids=["request", "announce"],
+)
+async def test_a_guest_that_asks_and_does_not_read_is_heard_no_further(
+    message: Message, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "WAITING_LIMIT", 1000)
+    async with open_stage() as stage, open_deaf_guest(stage) as (guest, here), open_talker(stage, tokens=0):
+        await guest.send_all(chunk(AgentPort.CLIENT, frame(message, Dialect())) * 500)
+        await until(lambda: sum(here._device._waiting.values()) > device.WAITING_LIMIT)
+        await quiet()
+        assert sum(here._device._waiting.values()) < 2000
+
+
+async def test_of_viewers_that_come_and_go_nothing_waits_for_a_guest_that_does_not_read() -> None:
+    async with open_stage() as stage, open_deaf_guest(stage) as (_, here):
+        waiting = []
+        for _ in range(3):
+            async with open_talker(stage, tokens=0) as viewer:
+                await viewer.send(agent.MonitorsConfig(0, (agent.Monitor(1, 1),) * 256))
+                await until(lambda: any(session in here._device._messages for session in here.sessions))
+            await until(lambda: not here.sessions)
+            await quiet()
+            waiting.append(sum(here._device._waiting.values()))
+        assert waiting[0] == waiting[1] == waiting[2]
+
+
 async def test_what_a_viewer_wants_is_passed_on_and_replies_come_back() -> None:
     async with open_stage() as stage, open_all(stage) as (guest, one, _):
         config = agent.MonitorsConfig(MonitorsFlags.USE_POS, (agent.Monitor(600, 800, 32, -1, 2),))
@@ -157,15 +198,43 @@ async def test_what_a_viewer_wants_is_passed_on_and_replies_come_back() -> None:
         assert await one.receive(agent.Reply) == agent.Reply(2, 1)
 
 
-async def test_a_file_of_a_viewer_that_leaves_is_cancelled_in_the_guest() -> None:
+@pytest.mark.parametrize("when", ["begun", "asked"])
+async def test_a_file_of_a_viewer_that_leaves_is_cancelled_in_the_guest(when: str) -> None:
     async with open_stage() as stage, open_guest(stage) as guest:
         await guest.announce()
         async with open_talker(stage) as viewer:
             await viewer.send(agent.FileXferStart(5, "[vdagent-file-xfer]\nname=x\nsize=9\n"))
             number = (await guest.receive(agent.FileXferStart)).id
+            taken = agent.FileXferStatus(number, FileTransferStatus.CAN_SEND_DATA)
+            if when == "begun":
+                await guest.send(taken)
+                await viewer.file_status(5)
             await viewer.send(agent.FileXferStatus(77, FileTransferStatus.CANCELLED))
+        if when == "asked":
+            await guest.receive(agent.ClientDisconnected)
+            await guest.send(taken)  # it crossed
         assert await guest.receive(agent.FileXferStatus) == agent.FileXferStatus(number, FileTransferStatus.CANCELLED)
-        await guest.send(agent.FileXferStatus(number, FileTransferStatus.SUCCESS))  # it crossed
+        await guest.send(agent.FileXferStatus(number, FileTransferStatus.SUCCESS))
+
+
+@pytest.mark.parametrize("kind", ["replies", "capabilities", "statuses"])
+async def test_of_what_the_guest_says_again_and_again_little_waits_for_a_viewer_that_takes_none(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "WAITING_LIMIT", 1000)
+    async with open_stage() as stage, open_guest(stage) as guest, open_talker(stage, tokens=0) as viewer:
+        await viewer.send(agent.FileXferStart(1, "[vdagent-file-xfer]\nname=x\nsize=9\n"))
+        number = (await guest.receive(agent.FileXferStart)).id
+        messages: dict[str, Message] = {
+            "replies": agent.Reply(2, 1),
+            "capabilities": agent.AnnounceCapabilities(0, ALL),
+            "statuses": agent.FileXferStatus(number, FileTransferStatus.CAN_SEND_DATA),
+        }
+        flood = chunk(AgentPort.CLIENT, frame(messages[kind], Dialect())) * 200
+        await guest.stream.send_all(flood)
+        await quiet()
+        server_end: Any = stage.server._main.relay._agent
+        assert server_end.sessions[0]._transport._waiting_bytes < 2000
 
 
 async def test_files_that_are_switched_off_do_not_reach_the_guest() -> None:
@@ -212,7 +281,9 @@ async def test_a_guest_that_starts_again_behind_a_port_that_stayed_open_shares_t
         await guest.send(agent.AnnounceCapabilities(1, ALL))
         await guest.receive(agent.AnnounceCapabilities, lambda message: message.request)
         await guest.send(agent.AnnounceCapabilities(0, ALL))
-        grabs = [await guest.receive(agent.ClipboardGrab) for _ in range(2)]  # as it was told twice what the guest can do
+        grabs = [
+            await guest.receive(agent.ClipboardGrab) for _ in range(2)
+        ]  # one for each time that it announced itself
         assert grabs == [agent.ClipboardGrab(CLIPBOARD, number, (TEXT,)) for number in range(2)]
         await guest.send(agent.ClipboardGrab(CLIPBOARD, 2, (PNG,)))
         while (await other.receive(agent.ClipboardGrab)).types != (PNG,):
