@@ -102,8 +102,7 @@ class _File:
     def complete(self, folder: Path) -> Path:
         """Give it its name; return that."""
         assert self.part is not None
-        os.close(self.descriptor)
-        self.descriptor = -1
+        self._close()
         path = claim(folder, self.told.name)
         try:
             self.part.replace(path)
@@ -114,13 +113,22 @@ class _File:
         return path
 
     def discard(self) -> None:
-        """Close and remove what there is of it."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
-        if self.part is not None:
-            self.part.unlink(missing_ok=True)
-            self.part = None
+        """Close and remove what there is of it, as far as the system lets us: a transfer ends all the same."""
+        part, self.part = self.part, None
+        try:
+            try:
+                self._close()
+            finally:
+                if part is not None:
+                    part.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("cannot remove %s: %s", part, error.strerror)
+
+    def _close(self) -> None:
+        """Close it; after an error, too, it is not open any more."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 class FileReceiver:
