@@ -336,6 +336,36 @@ async def test_the_agent_moves_the_pointer_in_client_mouse_mode() -> None:
         assert not taken._events
 
 
+@pytest.mark.parametrize("way", ["release", "leave"])
+async def test_a_button_that_is_down_in_the_guest_is_let_go_there_in_the_other_mouse_mode_too(way: str) -> None:
+    async with (
+        open_stage() as stage,
+        stage.server.open_display(64, 48),
+        stage.server.open_inputs() as taken,
+        open_guest(stage) as guest,
+    ):
+        await guest.announce()
+        async with stage.viewer() as viewer:
+            channel = await viewer.open(ChannelType.INPUTS)
+            for mode in (MouseMode.CLIENT, MouseMode.SERVER):
+                await viewer.main.send(main.MouseModeRequest(mode))
+                while (await receive(viewer.main, main.MouseModeMessage)).current != mode:
+                    pass
+                if mode == MouseMode.CLIENT:
+                    await channel.send(inputs.MousePress(1, 1))
+                    assert (await guest.receive(agent.MouseState)).buttons == 1 << 1
+            if way == "release":
+                await channel.send(inputs.MouseRelease(1, 0))
+            else:
+                await channel.stream.aclose()
+            assert (await guest.receive(agent.MouseState)).buttons == 0
+            if way == "release":
+                await channel.send(inputs.MousePress(1, 1))
+                event: Any = await anext(taken)
+                assert (event.button, event.down) == (1, True)
+                await channel.stream.aclose()
+
+
 async def test_an_agent_that_may_not_move_the_pointer_does_not() -> None:
     async with (
         open_stage(agent_mouse=False) as stage,
