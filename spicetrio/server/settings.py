@@ -89,7 +89,7 @@ class Settings:
     copy_paste: CopyPaste = CopyPaste.BOTH
     """In which directions copying and pasting works, if there is an agent. For viewers that may only view: in none."""
     clipboard_limit: int = 64 * 1024 * 1024
-    """The most bytes that are pasted at once, from a viewer or to one."""
+    """The most bytes that are pasted at once, from a viewer or to one; less than 2 GiB, as agents count them so."""
     agent_file_xfer: bool = True
     """Viewers may send files, if there is an agent that takes them."""
     file_transfer_dir: str | os.PathLike[str] | None = None
@@ -135,6 +135,8 @@ class Settings:
         for name in ("max_viewers", "max_half_open", "max_half_open_per_peer", "ack_window", "clipboard_limit"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
+        if self.clipboard_limit >= 1 << 31:
+            raise ValueError(f"clipboard_limit is {self.clipboard_limit}, expected less than {1 << 31}")
         if self.queue_limit < MIN_QUEUE_LIMIT:
             raise ValueError(f"queue_limit is {self.queue_limit}, expected at least {MIN_QUEUE_LIMIT}")
         if not self.failure_delay >= 0:

@@ -28,6 +28,7 @@ OPEN = {"disable_ticketing": True}
         ({"max_half_open_per_peer": 0, **OPEN}, "max_half_open_per_peer is 0"),
         ({"ack_window": 0, **OPEN}, "ack_window is 0"),
         ({"clipboard_limit": 0, **OPEN}, "clipboard_limit is 0"),
+        ({"clipboard_limit": 1 << 31, **OPEN}, "clipboard_limit is 2147483648"),
         ({"queue_limit": 65535, **OPEN}, "queue_limit is 65535"),
         ({"link_timeout": 0, **OPEN}, "link_timeout is 0"),
         ({"link_timeout": math.nan, **OPEN}, "link_timeout is nan"),
