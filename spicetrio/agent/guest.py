@@ -96,6 +96,8 @@ class GuestAgent(AgentHost, AgentEnd):
         self._devices = tuple(devices)
         self._changed = changed
         self._able = Capabilities()
+        self._asked = False
+        """It was asked what it can do, and did not answer yet."""
         self.clipboard = ClipboardPeer("the guest", self.clipboards, self, nursery, gives=True, takes=True, yields=True)
         self._file_numbers = count(1)
         self._files: dict[int, _File] = {}
@@ -128,7 +130,8 @@ class GuestAgent(AgentHost, AgentEnd):
                 self.reader.receive_data(part)
                 self.hear()
                 while message := self.reader.next_message():
-                    await self.room()
+                    for sender in (self, AgentPort.SERVER):
+                        await self._device.room(sender)
                     self.handle(message)
 
     # The guest's line.
@@ -169,6 +172,7 @@ class GuestAgent(AgentHost, AgentEnd):
 
     def _begin_anew(self) -> None:
         """Be a new viewer to the guest, which then forgets the one before."""
+        self._asked = True
         self.post(agent.AnnounceCapabilities(1, OURS))
         self.clipboard.begin_anew()
 
@@ -239,10 +243,11 @@ class GuestAgent(AgentHost, AgentEnd):
 
     def _announced(self, message: agent.AnnounceCapabilities) -> None:
         self._able = message.capabilities
-        if message.request and self.sessions:  # it has started again, behind a port that stayed open
+        if message.request and self.sessions and not self._asked:  # it started again, behind a port that stayed open
             self._begin_anew()
-        elif not self.sessions:
+        elif message.request or not self.sessions:  # else it knows since the first viewer came
             self.post(agent.AnnounceCapabilities(0, OURS))
+        self._asked = self._asked and bool(message.request)
         if AgentCapability.MAX_CLIPBOARD in self._able:
             self.post(agent.MaxClipboard(self.settings.clipboard_limit))
         if AgentCapability.GRAPHICS_DEVICE_INFO in self._able and self._devices:

@@ -41,7 +41,10 @@ async def open_deaf_guest(stage: Stage) -> AsyncIterator[tuple[trio.abc.SendStre
     """A guest that does not read: what it says goes there, and what is behind the other end of its stream."""
     ours, received = memory_stream_one_way_pair()
     sent, unread = lockstep_stream_one_way_pair()
-    stage.nursery.start_soon(stage.server.serve_guest_agent, trio.StapledStream(sent, received))
+    devices = (GraphicsDevice(0, 0, 0, "pci/0000/01.0"),)
+    stage.nursery.start_soon(
+        lambda: stage.server.serve_guest_agent(trio.StapledStream(sent, received), devices=devices)
+    )
     await until(lambda: stage.server._main.relay.connected)
     async with ours, unread:
         yield ours, stage.server._main.relay._agent
@@ -160,8 +163,12 @@ async def test_a_guest_that_does_not_read_holds_up_who_sends_and_not_more_waits(
 
 @pytest.mark.parametrize(
     "message",
-    [agent.ClipboardRequest(CLIPBOARD, TEXT), agent.AnnounceCapabilities(1, ALL)],
-    ids=["request", "announce"],
+    [
+        agent.ClipboardRequest(CLIPBOARD, TEXT),
+        agent.AnnounceCapabilities(1, Capabilities()),
+        agent.AnnounceCapabilities(0, Capabilities({AgentCapability.GRAPHICS_DEVICE_INFO})),
+    ],
+    ids=["request", "announce", "devices"],
 )
 async def test_a_guest_that_asks_and_does_not_read_is_heard_no_further(
     message: Message, monkeypatch: pytest.MonkeyPatch
@@ -278,7 +285,7 @@ async def test_a_guest_that_starts_again_behind_a_port_that_stayed_open_shares_t
     async with open_stage() as stage, open_all(stage) as (guest, one, other):
         await one.send(agent.ClipboardGrab(CLIPBOARD, 0, (TEXT,)))
         assert (await guest.receive(agent.ClipboardGrab)).serial == 0
-        await guest.send(agent.AnnounceCapabilities(1, ALL))
+        await guest.send(agent.AnnounceCapabilities(0, ALL), agent.AnnounceCapabilities(1, ALL))
         await guest.receive(agent.AnnounceCapabilities, lambda message: message.request)
         await guest.send(agent.AnnounceCapabilities(0, ALL))
         grabs = [
@@ -288,6 +295,14 @@ async def test_a_guest_that_starts_again_behind_a_port_that_stayed_open_shares_t
         await guest.send(agent.ClipboardGrab(CLIPBOARD, 2, (PNG,)))
         while (await other.receive(agent.ClipboardGrab)).types != (PNG,):
             pass
+
+
+async def test_a_guest_that_asks_when_it_is_asked_is_answered_and_not_asked_again() -> None:
+    async with open_stage() as stage, open_guest(stage) as guest, open_talker(stage, tokens=0):
+        assert (await guest.receive(agent.AnnounceCapabilities)).request
+        for _ in range(2):
+            await guest.send(agent.AnnounceCapabilities(1, ALL))
+            assert not (await guest.receive(agent.AnnounceCapabilities)).request
 
 
 async def test_viewers_are_told_what_the_guest_can_do_when_that_is_known() -> None:
