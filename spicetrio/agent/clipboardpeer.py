@@ -123,6 +123,11 @@ class ClipboardPeer:
         self._turn = trio.Lock()
         self._ended = False
 
+    def begin_anew(self) -> None:
+        """Take in that it forgets what it was told: its grabs are counted from the beginning (spec AG-7)."""
+        self._serials = dict.fromkeys(Selection, 0)
+        self._told.clear()
+
     def agree(self, dialect: Dialect) -> None:
         """Take in that both ends have told what they can do. Only then it can read what it is told of offers."""
         self.dialect = dialect

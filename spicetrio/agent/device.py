@@ -62,6 +62,16 @@ class Device:
         self._waiting[sender] = self._waiting.get(sender, 0) + len(message)
         self._filled.set()
 
+    def drop(self, sender: object) -> None:
+        """Take in that a sender is gone: what was not begun of its messages is not sent (spec CD-6)."""
+        if sender not in self._messages:
+            return
+        self._waiting[sender] -= sum(len(message) for _, message in self._messages[sender])
+        self._messages[sender].clear()
+        if not self._waiting[sender]:  # else one is being sent
+            del self._messages[sender], self._waiting[sender]
+        self._room.unpark_all()
+
     def point(self, state: agent.MouseState) -> None:
         """Leave a mouse state. It goes between the chunks of others, and replaces one with the same buttons."""
         if self._states and self._states[-1].buttons == state.buttons:

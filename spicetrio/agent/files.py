@@ -12,7 +12,6 @@ import logging
 import os
 import secrets
 import struct
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -103,7 +102,7 @@ class _File:
     def complete(self, folder: Path) -> Path:
         """Give it its name; return that."""
         assert self.part is not None
-        self.close()
+        self._close()
         path = claim(folder, self.told.name)
         try:
             self.part.replace(path)
@@ -113,19 +112,23 @@ class _File:
         self.part = None
         return path
 
-    def close(self) -> None:
-        """Close it, which a file system may use to say that it has no room. It is closed then all the same."""
+    def discard(self) -> None:
+        """Close and remove what there is of it, as far as the system lets us: a transfer ends all the same."""
+        part, self.part = self.part, None
+        try:
+            try:
+                self._close()
+            finally:
+                if part is not None:
+                    part.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("cannot remove %s: %s", part, error.strerror)
+
+    def _close(self) -> None:
+        """Close it; after an error, too, it is not open any more."""
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
-
-    def discard(self) -> None:
-        """Close and remove what there is of it."""
-        with suppress(OSError):
-            self.close()
-        if self.part is not None:
-            self.part.unlink(missing_ok=True)
-            self.part = None
 
 
 class FileReceiver:

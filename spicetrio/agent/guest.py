@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import ClassVar, Final
 
@@ -57,6 +58,18 @@ _PASSED_ON: Final = (
 )
 
 
+@dataclass(slots=True, eq=False)
+class _File:
+    """A transfer that has not ended."""
+
+    session: AgentSession
+    """Whose it is."""
+    number: int
+    """The viewer's number for it."""
+    begun: bool = False
+    """The guest takes its data."""
+
+
 class GuestAgent(AgentHost, AgentEnd):
     """The agent in a guest.
 
@@ -83,9 +96,11 @@ class GuestAgent(AgentHost, AgentEnd):
         self._devices = tuple(devices)
         self._changed = changed
         self._able = Capabilities()
+        self._asked = False
+        """It was asked what it can do, and did not answer yet."""
         self.clipboard = ClipboardPeer("the guest", self.clipboards, self, nursery, gives=True, takes=True, yields=True)
         self._file_numbers = count(1)
-        self._files: dict[int, tuple[AgentSession, int]] = {}
+        self._files: dict[int, _File] = {}
 
     @property
     def moves_pointer(self) -> bool:
@@ -115,6 +130,8 @@ class GuestAgent(AgentHost, AgentEnd):
                 self.reader.receive_data(part)
                 self.hear()
                 while message := self.reader.next_message():
+                    for sender in (self, AgentPort.SERVER):
+                        await self._device.room(sender)
                     self.handle(message)
 
     # The guest's line.
@@ -144,12 +161,20 @@ class GuestAgent(AgentHost, AgentEnd):
     async def serve(self, client: Client, transport: AgentTransport) -> None:
         """Answer one viewer. The guest is told of the first one, and that the last one has left (spec AG-11)."""
         if not self.sessions:
-            self.post(agent.AnnounceCapabilities(1, OURS))
+            self._begin_anew()
         try:
             await super().serve(client, transport)
         finally:
             if not self.sessions:
+                for sender in (self, AgentPort.SERVER):
+                    self._device.drop(sender)
                 self._post_own(agent.ClientDisconnected())
+
+    def _begin_anew(self) -> None:
+        """Be a new viewer to the guest, which then forgets the one before."""
+        self._asked = True
+        self.post(agent.AnnounceCapabilities(1, OURS))
+        self.clipboard.begin_anew()
 
     async def ready(self, session: AgentSession) -> None:
         """Return once not much of a viewer, and of the clipboards, waits for the guest."""
@@ -184,7 +209,7 @@ class GuestAgent(AgentHost, AgentEnd):
             session.report_file(message.id, FileTransferStatus.ERROR)
             return
         number = next(self._file_numbers) & 0xFFFFFFFF
-        self._files[number] = (session, message.id)
+        self._files[number] = _File(session, message.id)
         self.post(agent.FileXferStart(number, message.keyfile), session)
         await self._device.room(session)
 
@@ -204,21 +229,25 @@ class GuestAgent(AgentHost, AgentEnd):
         await self._device.room(session)
 
     def leave(self, session: AgentSession) -> None:
-        """Take in that a viewer has left: the guest gets no more of its files."""
+        """Take in that a viewer has left: the guest gets no more of its files, nor of what else it has sent."""
+        self._device.drop(session)
         for number in self._files_of(session).values():
-            del self._files[number]
-            self.post(agent.FileXferStatus(number, FileTransferStatus.CANCELLED), session)
+            if self._files.pop(number).begun:  # else it is cancelled if the guest answers
+                self.post(agent.FileXferStatus(number, FileTransferStatus.CANCELLED), session)
 
     def _files_of(self, session: AgentSession) -> dict[int, int]:
         """Return the numbers of a viewer's transfers, its own to the guest's."""
-        return {theirs: number for number, (owner, theirs) in self._files.items() if owner is session}
+        return {file.number: number for number, file in self._files.items() if file.session is session}
 
     # What the guest says.
 
     def _announced(self, message: agent.AnnounceCapabilities) -> None:
         self._able = message.capabilities
-        if message.request or not self.sessions:  # else it knows since the first viewer came
+        if message.request and self.sessions and not self._asked:  # it started again, behind a port that stayed open
+            self._begin_anew()
+        elif message.request or not self.sessions:  # else it knows since the first viewer came
             self.post(agent.AnnounceCapabilities(0, OURS))
+        self._asked = self._asked and bool(message.request)
         if AgentCapability.MAX_CLIPBOARD in self._able:
             self.post(agent.MaxClipboard(self.settings.clipboard_limit))
         if AgentCapability.GRAPHICS_DEVICE_INFO in self._able and self._devices:
@@ -232,17 +261,24 @@ class GuestAgent(AgentHost, AgentEnd):
 
     def _reply(self, message: agent.Reply) -> None:
         for session in self.sessions:
-            session.post(message)
+            if session.has_room:  # else it has not read what it was told before
+                session.post(message)
 
     def _file_status(self, message: agent.FileXferStatus) -> None:
-        if message.id not in self._files:
+        file = self._files.get(message.id)
+        begins = message.result == FileTransferStatus.CAN_SEND_DATA
+        if file is None:
+            if begins:  # its viewer has left
+                self.post(agent.FileXferStatus(message.id, FileTransferStatus.CANCELLED))
             return
-        session, number = self._files[message.id]
-        if message.result != FileTransferStatus.CAN_SEND_DATA:
+        if begins and file.begun:
+            return
+        file.begun = begins
+        if not begins:
             del self._files[message.id]
         known = message.result in frozenset(FileTransferStatus)
-        session.report_file(
-            number, FileTransferStatus(message.result) if known else FileTransferStatus.ERROR, message.detail
+        file.session.report_file(
+            file.number, FileTransferStatus(message.result) if known else FileTransferStatus.ERROR, message.detail
         )
 
     HANDLERS: ClassVar[Mapping[int, Handler]] = {

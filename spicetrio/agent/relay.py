@@ -34,12 +34,12 @@ class AgentRelay:
         return self._agent if self._agent is not None and self._agent.moves_pointer else None
 
     def check_vacant(self) -> None:
-        """Check that there is no agent.
+        """Check that there is no agent, nor one that still ends.
 
         Raises:
             ValueError: There is one.
         """
-        if self._agent is not None:
+        if self._agent is not None or self._served:
             raise ValueError("there is an agent already: a server has one at a time")
 
     @asynccontextmanager

@@ -61,8 +61,12 @@ class AgentSession(AgentEnd):
     @property
     def sends_files(self) -> bool:
         """The viewer may send files."""
-        able = self._host.capabilities.value or Capabilities()
-        return self.controls and self._host.settings.agent_file_xfer and AgentCapability.FILE_XFER_DISABLED not in able
+        disabled = AgentCapability.FILE_XFER_DISABLED in self._able
+        return self.controls and self._host.settings.agent_file_xfer and not disabled
+
+    @property
+    def _able(self) -> Capabilities:
+        return self._host.capabilities.value or Capabilities()
 
     async def serve(self) -> None:
         """Handle the viewer's messages.
@@ -83,6 +87,11 @@ class AgentSession(AgentEnd):
                     await outcome
 
     # The viewer's line.
+
+    @property
+    def has_room(self) -> bool:
+        """Not much waits for the viewer."""
+        return self._transport.has_room
 
     async def room(self) -> None:
         """Return once not much waits for the viewer.
@@ -106,9 +115,8 @@ class AgentSession(AgentEnd):
 
     def announce(self) -> None:
         """Tell the viewer what the agent can do for it, if that is known by now."""
-        offered = self._offered()
-        if offered is not None:
-            self.post(agent.AnnounceCapabilities(0, offered))
+        if self._host.capabilities.value is not None:
+            self.post_latest("capabilities", lambda: agent.AnnounceCapabilities(0, self._offered()))
             self._has_announced = True
             self._agree()
 
@@ -124,11 +132,8 @@ class AgentSession(AgentEnd):
                 status = FileTransferStatus.ERROR
         self.post(agent.FileXferStatus(number, status, detail))
 
-    def _offered(self) -> Capabilities | None:
-        able = self._host.capabilities.value
-        if able is None:
-            return None
-        offered = set(able)
+    def _offered(self) -> Capabilities:
+        offered = set(self._able)
         if not self._copies:
             offered -= CLIPBOARD_CAPABILITIES
         if not self.sends_files:

@@ -169,13 +169,18 @@ class AgentTransport:
 
     # What is sent to the viewer.
 
+    @property
+    def has_room(self) -> bool:
+        """Not much waits for the viewer."""
+        return self._waiting_bytes <= WAITING_LIMIT
+
     async def room(self) -> None:
         """Return once not much waits for the viewer.
 
         Cancellation: nothing happens.
         """
         await trio.lowlevel.checkpoint()
-        while self._waiting_bytes > WAITING_LIMIT:
+        while not self.has_room:
             await self._room.park()
 
     def post(self, data: bytes) -> None:
@@ -223,5 +228,5 @@ class AgentTransport:
             self._send_tokens -= len(batch)
             self._credit = False
             self._writer.post_batch(Bundle(batch))
-        if self._waiting_bytes <= WAITING_LIMIT:
+        if self.has_room:
             self._room.unpark_all()

@@ -227,9 +227,12 @@ class InputsChannelClient(ChannelClient["Inputs"]):
             await self._hold_buttons(message.buttons)
 
     def _point(self, buttons: int) -> bool:
-        """Have the pointer moved by the agent in the guest, if one does that (spec AG-18); tell whether."""
+        """Have the pointer moved by the agent in the guest, if one does that (spec AG-18); tell whether.
+
+        A button that is down there is let go there, whatever the mouse mode is by then.
+        """
         agent = self.channel.relay.pointer
-        if agent is None or self.client.mouse_mode.value != MouseMode.CLIENT:
+        if agent is None or not (self._pointed or self.client.mouse_mode.value == MouseMode.CLIENT):
             return False
         if self._controls:
             x, y, display_id = self._place

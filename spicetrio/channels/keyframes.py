@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _START_CODE: Final = b"\0\0\1"
+_MOST_UNITS: Final = 256
+"""Units that are looked at; those before the pixels are a few."""
 _H264_SLICES: Final = range(1, 6)
 _H264_IDR: Final = 5
 _H265_SLICES: Final = range(32)
@@ -45,9 +47,11 @@ def _is_vp9_key(head: int) -> bool:
 
 
 def _first_slice(data: bytes, mask: int, shift: int, slices: range) -> int | None:
-    """Return the type of the first unit that has pixels."""
+    """Return the type of the first unit that has pixels; None if it does not come soon, or at all."""
     at = data.find(_START_CODE)
-    while at >= 0 and at + 3 < len(data):
+    for _ in range(_MOST_UNITS):
+        if at < 0 or at + 3 >= len(data):
+            break
         kind = (data[at + 3] & mask) >> shift
         if kind in slices:
             return kind

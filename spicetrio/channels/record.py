@@ -76,8 +76,10 @@ class RecordChannelClient(SoundChannelClient["Record"]):
             return
         if not self._asked:
             raise RemoteProtocolError("got sound from a viewer that was not asked to record")
-        if self.channel.listening.value:  # else it was on its way when STOP was sent
-            self.channel.put(RecordedFrame(self.client, self._samples(bytes(message.data))))
+        if not self.channel.listening.value:
+            return  # it was on its way when STOP was sent
+        if samples := self._samples(bytes(message.data)):
+            self.channel.put(RecordedFrame(self.client, samples))
 
     def _samples(self, data: bytes) -> bytes:
         if self._decoder is not None:

@@ -59,7 +59,8 @@ MAX_FRAMES: Final = 16
 PATIENCE: Final = 1.0
 """Seconds after which a viewer that takes no frame is not waited for any more."""
 RESTART_INTERVAL: Final = 2.0
-"""Seconds that must pass before viewers that fell behind have the stream begin anew again."""
+"""Seconds that must pass before viewers that fell behind, or one that prefers other codecs, have the stream begin anew
+again."""
 
 CODEC_CAPABILITIES: Final[Mapping[VideoCodec, DisplayCapability]] = {
     VideoCodec.H265: DisplayCapability.CODEC_H265,
@@ -120,6 +121,7 @@ class StreamDisplayChannelClient(ChannelClient["StreamDisplay"]):
         """It has every frame since one that stood alone, or will get those that it has not."""
         self.waits_since: float | None = None
         """Since when it has taken no frame of those that wait for it; None if none do."""
+        self._prefers_from = -math.inf
         self._credit = False
         self._area: Rect | None = None
         self._stream: _Format | None = None
@@ -247,7 +249,12 @@ class StreamDisplayChannelClient(ChannelClient["StreamDisplay"]):
             self.drop()
             self.channel.ask()
 
-    def _preferred_codecs(self, message: display.PreferredVideoCodecType) -> None:
+    async def _preferred_codecs(self, message: display.PreferredVideoCodecType) -> None:
+        """Take in what the viewer likes best. As the stream restarts for all, one that soon changes its mind waits."""
+        if message.codecs == self.preferred:
+            return
+        await trio.sleep_until(self._prefers_from)
+        self._prefers_from = trio.current_time() + RESTART_INTERVAL
         self.preferred = message.codecs
         self.channel.ask()
 

@@ -16,6 +16,7 @@ from trio_util import AsyncBool
 
 from spicetrio.channels.inbox import Inbox
 from spicetrio.channels.port import Port
+from spicetrio.server.link import RECEIVE_SIZE
 from spicetrio.wire.webdav import MAX_DATA, MuxDecoder, MuxFrame
 
 MAX_CONNECTIONS: Final = 64
@@ -97,7 +98,7 @@ class Mux:
 
     async def _receive(self) -> None:
         decoder = MuxDecoder()
-        async for data in self._stream:
+        while data := await self._stream.receive_some(RECEIVE_SIZE):
             for frame in decoder.receive_data(data):
                 connection = self._connections.get(frame.number)
                 if connection is None:
@@ -108,7 +109,8 @@ class Mux:
                     self.close(connection)
 
     def _end(self, connection: MuxStream) -> None:
-        del self._connections[connection.number]
+        if not connection.closing:  # else it counts until that is told
+            del self._connections[connection.number]
         connection.end()
 
 
@@ -123,6 +125,11 @@ class MuxStream(trio.abc.Stream):
         """The viewer has closed it, or left."""
         self._inbox = Inbox(RECEIVE_LIMIT)
         self._given_up = False
+
+    @property
+    def closing(self) -> bool:
+        """It was closed here."""
+        return self._inbox.closed or self._given_up
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Return bytes of the viewer as they come; none once it has closed the connection.

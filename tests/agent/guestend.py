@@ -29,7 +29,7 @@ class Guest:
     async def announce(self, capabilities: frozenset[int] = ABLE) -> None:
         self.dialect = Dialect()
         await self.send(agent.AnnounceCapabilities(1, Capabilities(capabilities)))
-        ours = await self.receive(agent.AnnounceCapabilities, lambda message: not message.request)
+        ours = await self.receive(agent.AnnounceCapabilities)
         self.dialect = Dialect.of(Capabilities(ours.capabilities & capabilities))
 
     async def send(self, *messages: Message) -> None:

@@ -232,6 +232,41 @@ async def test_the_files_of_a_viewer_that_leaves_end_at_once(tmp_path: Path) -> 
             assert states(here.transfers) == [FileTransferState.CANCELLED] * 15
 
 
+@pytest.mark.parametrize("end", ["cancelled", "complete", "left"])
+async def test_a_disk_that_fails_at_the_end_of_a_transfer_ends_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, end: str
+) -> None:
+    really_close, really_unlink = os.close, os.unlink
+
+    def close(descriptor: int) -> None:
+        ours = os.fstat(descriptor).st_ino in {path.stat().st_ino for path in tmp_path.iterdir()}
+        really_close(descriptor)
+        if ours:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def unlink(path: Path) -> None:
+        if path.parent == tmp_path:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        really_unlink(path)
+
+    async with open_stage() as stage, stage.server.open_agent(file_transfer_dir=tmp_path) as here:
+        async with open_talker(stage) as viewer:
+            assert await viewer.offer_file(1, "x", 5) is None
+            monkeypatch.setattr(os, "close", close)
+            monkeypatch.setattr(os, "unlink", unlink)
+            if end == "cancelled":
+                await viewer.send(Status(1, CANCELLED))
+            elif end == "complete":
+                await viewer.send(agent.FileXferData(1, b"12345"))
+                assert await viewer.file_status(1) == ERROR
+        over = (FileTransferState.CANCELLED, FileTransferState.FAILED)
+        await here.transfers.wait_value(lambda transfers: transfers[0].state in over)
+        monkeypatch.undo()
+        assert "cannot remove" in caplog.text
+        async with open_talker(stage) as viewer:
+            assert await viewer.send_file(1, "y", b"still") == SUCCESS
+
+
 async def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     async with (

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import memory_stream_pair
+from trio.testing import lockstep_stream_one_way_pair, memory_stream_one_way_pair, memory_stream_pair
 
 from spicetrio import ClipboardType, CopyPaste, GraphicsDevice, MouseMode, Selection
-from spicetrio.agent import device
+from spicetrio.agent import device, transport
 from spicetrio.wire import agent, inputs, main
 from spicetrio.wire.agent import Dialect
 from spicetrio.wire.agentstream import chunk, frame
@@ -33,6 +33,21 @@ async def open_guest(stage: Stage, **arguments: Any) -> AsyncIterator[Guest]:
     await until(lambda: stage.server._main.relay.connected)
     async with ours:
         yield Guest(ours)
+    await until(lambda: not stage.server._main.relay.connected)
+
+
+@asynccontextmanager
+async def open_deaf_guest(stage: Stage) -> AsyncIterator[tuple[trio.abc.SendStream, Any]]:
+    """A guest that does not read: what it says goes there, and what is behind the other end of its stream."""
+    ours, received = memory_stream_one_way_pair()
+    sent, unread = lockstep_stream_one_way_pair()
+    devices = (GraphicsDevice(0, 0, 0, "pci/0000/01.0"),)
+    stage.nursery.start_soon(
+        lambda: stage.server.serve_guest_agent(trio.StapledStream(sent, received), devices=devices)
+    )
+    await until(lambda: stage.server._main.relay.connected)
+    async with ours, unread:
+        yield ours, stage.server._main.relay._agent
     await until(lambda: not stage.server._main.relay.connected)
 
 
@@ -146,6 +161,39 @@ async def test_a_guest_that_does_not_read_holds_up_who_sends_and_not_more_waits(
             stopped.set()
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        agent.ClipboardRequest(CLIPBOARD, TEXT),
+        agent.AnnounceCapabilities(1, Capabilities()),
+        agent.AnnounceCapabilities(0, Capabilities({AgentCapability.GRAPHICS_DEVICE_INFO})),
+    ],
+    ids=["request", "announce", "devices"],
+)
+async def test_a_guest_that_asks_and_does_not_read_is_heard_no_further(
+    message: Message, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "WAITING_LIMIT", 1000)
+    async with open_stage() as stage, open_deaf_guest(stage) as (guest, here), open_talker(stage, tokens=0):
+        await guest.send_all(chunk(AgentPort.CLIENT, frame(message, Dialect())) * 500)
+        await until(lambda: sum(here._device._waiting.values()) > device.WAITING_LIMIT)
+        await quiet()
+        assert sum(here._device._waiting.values()) < 2000
+
+
+async def test_of_viewers_that_come_and_go_nothing_waits_for_a_guest_that_does_not_read() -> None:
+    async with open_stage() as stage, open_deaf_guest(stage) as (_, here):
+        waiting = []
+        for _ in range(3):
+            async with open_talker(stage, tokens=0) as viewer:
+                await viewer.send(agent.MonitorsConfig(0, (agent.Monitor(1, 1),) * 256))
+                await until(lambda: any(session in here._device._messages for session in here.sessions))
+            await until(lambda: not here.sessions)
+            await quiet()
+            waiting.append(sum(here._device._waiting.values()))
+        assert waiting[0] == waiting[1] == waiting[2]
+
+
 async def test_what_a_viewer_wants_is_passed_on_and_replies_come_back() -> None:
     async with open_stage() as stage, open_all(stage) as (guest, one, _):
         config = agent.MonitorsConfig(MonitorsFlags.USE_POS, (agent.Monitor(600, 800, 32, -1, 2),))
@@ -157,15 +205,43 @@ async def test_what_a_viewer_wants_is_passed_on_and_replies_come_back() -> None:
         assert await one.receive(agent.Reply) == agent.Reply(2, 1)
 
 
-async def test_a_file_of_a_viewer_that_leaves_is_cancelled_in_the_guest() -> None:
+@pytest.mark.parametrize("when", ["begun", "asked"])
+async def test_a_file_of_a_viewer_that_leaves_is_cancelled_in_the_guest(when: str) -> None:
     async with open_stage() as stage, open_guest(stage) as guest:
         await guest.announce()
         async with open_talker(stage) as viewer:
             await viewer.send(agent.FileXferStart(5, "[vdagent-file-xfer]\nname=x\nsize=9\n"))
             number = (await guest.receive(agent.FileXferStart)).id
+            taken = agent.FileXferStatus(number, FileTransferStatus.CAN_SEND_DATA)
+            if when == "begun":
+                await guest.send(taken)
+                await viewer.file_status(5)
             await viewer.send(agent.FileXferStatus(77, FileTransferStatus.CANCELLED))
+        if when == "asked":
+            await guest.receive(agent.ClientDisconnected)
+            await guest.send(taken)  # it crossed
         assert await guest.receive(agent.FileXferStatus) == agent.FileXferStatus(number, FileTransferStatus.CANCELLED)
-        await guest.send(agent.FileXferStatus(number, FileTransferStatus.SUCCESS))  # it crossed
+        await guest.send(agent.FileXferStatus(number, FileTransferStatus.SUCCESS))
+
+
+@pytest.mark.parametrize("kind", ["replies", "capabilities", "statuses"])
+async def test_of_what_the_guest_says_again_and_again_little_waits_for_a_viewer_that_takes_none(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "WAITING_LIMIT", 1000)
+    async with open_stage() as stage, open_guest(stage) as guest, open_talker(stage, tokens=0) as viewer:
+        await viewer.send(agent.FileXferStart(1, "[vdagent-file-xfer]\nname=x\nsize=9\n"))
+        number = (await guest.receive(agent.FileXferStart)).id
+        messages: dict[str, Message] = {
+            "replies": agent.Reply(2, 1),
+            "capabilities": agent.AnnounceCapabilities(0, ALL),
+            "statuses": agent.FileXferStatus(number, FileTransferStatus.CAN_SEND_DATA),
+        }
+        flood = chunk(AgentPort.CLIENT, frame(messages[kind], Dialect())) * 200
+        await guest.stream.send_all(flood)
+        await quiet()
+        server_end: Any = stage.server._main.relay._agent
+        assert server_end.sessions[0]._transport._waiting_bytes < 2000
 
 
 async def test_files_that_are_switched_off_do_not_reach_the_guest() -> None:
@@ -190,6 +266,43 @@ async def test_the_guest_is_told_when_the_last_viewer_has_left_and_when_one_come
             await guest.receive(agent.ClientDisconnected)
             await quiet()
             assert not guest.arrived
+
+
+async def test_grabs_are_counted_from_the_beginning_when_the_first_viewer_comes_again() -> None:
+    async with open_stage() as stage, open_guest(stage) as guest:
+        await guest.announce()
+        for _ in range(2):
+            async with open_talker(stage) as viewer:
+                await guest.receive(agent.AnnounceCapabilities)  # at which a guest begins to count anew
+                await guest.send(agent.AnnounceCapabilities(0, ALL), agent.ClipboardGrab(CLIPBOARD, 0, (PNG,)))
+                assert (await viewer.receive(agent.ClipboardGrab)).types == (PNG,)
+                await viewer.send(agent.ClipboardGrab(CLIPBOARD, 1, (TEXT,)))
+                assert (await guest.receive(agent.ClipboardGrab)).serial == 1
+            await guest.receive(agent.ClientDisconnected)
+
+
+async def test_a_guest_that_starts_again_behind_a_port_that_stayed_open_shares_the_clipboard() -> None:
+    async with open_stage() as stage, open_all(stage) as (guest, one, other):
+        await one.send(agent.ClipboardGrab(CLIPBOARD, 0, (TEXT,)))
+        assert (await guest.receive(agent.ClipboardGrab)).serial == 0
+        await guest.send(agent.AnnounceCapabilities(0, ALL), agent.AnnounceCapabilities(1, ALL))
+        await guest.receive(agent.AnnounceCapabilities, lambda message: message.request)
+        await guest.send(agent.AnnounceCapabilities(0, ALL))
+        grabs = [
+            await guest.receive(agent.ClipboardGrab) for _ in range(2)
+        ]  # one for each time that it announced itself
+        assert grabs == [agent.ClipboardGrab(CLIPBOARD, number, (TEXT,)) for number in range(2)]
+        await guest.send(agent.ClipboardGrab(CLIPBOARD, 2, (PNG,)))
+        while (await other.receive(agent.ClipboardGrab)).types != (PNG,):
+            pass
+
+
+async def test_a_guest_that_asks_when_it_is_asked_is_answered_and_not_asked_again() -> None:
+    async with open_stage() as stage, open_guest(stage) as guest, open_talker(stage, tokens=0):
+        assert (await guest.receive(agent.AnnounceCapabilities)).request
+        for _ in range(2):
+            await guest.send(agent.AnnounceCapabilities(1, ALL))
+            assert not (await guest.receive(agent.AnnounceCapabilities)).request
 
 
 async def test_viewers_are_told_what_the_guest_can_do_when_that_is_known() -> None:
@@ -236,6 +349,36 @@ async def test_the_agent_moves_the_pointer_in_client_mouse_mode() -> None:
             assert await guest.receive(agent.MouseState) == agent.MouseState(3, 4, 0, 0)
         assert (await receive(viewer.main, main.MouseModeMessage)).current == MouseMode.SERVER
         assert not taken._events
+
+
+@pytest.mark.parametrize("way", ["release", "leave"])
+async def test_a_button_that_is_down_in_the_guest_is_let_go_there_in_the_other_mouse_mode_too(way: str) -> None:
+    async with (
+        open_stage() as stage,
+        stage.server.open_display(64, 48),
+        stage.server.open_inputs() as taken,
+        open_guest(stage) as guest,
+    ):
+        await guest.announce()
+        async with stage.viewer() as viewer:
+            channel = await viewer.open(ChannelType.INPUTS)
+            for mode in (MouseMode.CLIENT, MouseMode.SERVER):
+                await viewer.main.send(main.MouseModeRequest(mode))
+                while (await receive(viewer.main, main.MouseModeMessage)).current != mode:
+                    pass
+                if mode == MouseMode.CLIENT:
+                    await channel.send(inputs.MousePress(1, 1))
+                    assert (await guest.receive(agent.MouseState)).buttons == 1 << 1
+            if way == "release":
+                await channel.send(inputs.MouseRelease(1, 0))
+            else:
+                await channel.stream.aclose()
+            assert (await guest.receive(agent.MouseState)).buttons == 0
+            if way == "release":
+                await channel.send(inputs.MousePress(1, 1))
+                event: Any = await anext(taken)
+                assert (event.button, event.down) == (1, True)
+                await channel.stream.aclose()
 
 
 async def test_an_agent_that_may_not_move_the_pointer_does_not() -> None:

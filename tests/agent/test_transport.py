@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import trio
 
 from spicetrio import ClipboardType, Selection
 from spicetrio.agent import transport
+from spicetrio.agent.files import _File
 from spicetrio.agent.transport import WINDOW
 from spicetrio.wire import agent, main
 from spicetrio.wire.agent import Dialect
@@ -51,6 +54,41 @@ async def test_a_viewer_is_told_at_once_whether_there_is_an_agent() -> None:
         with pytest.raises(ValueError, match="already"):
             async with stage.server.open_agent():
                 pass
+
+
+async def test_there_is_no_other_agent_before_the_one_that_ends_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would wait for the viewers of the other."""
+    writes, goes_on, stop, ended = threading.Event(), threading.Event(), trio.Event(), trio.Event()
+
+    def write(file: object, data: object) -> None:
+        writes.set()
+        goes_on.wait(5)
+
+    monkeypatch.setattr(_File, "write", write)
+    async with open_stage() as stage, trio.open_nursery() as nursery:
+
+        async def be_agent(task_status: trio.TaskStatus[None]) -> None:
+            async with stage.server.open_agent(file_transfer_dir=tmp_path):
+                task_status.started()
+                await stop.wait()
+            ended.set()
+
+        await nursery.start(be_agent)
+        async with open_talker(stage) as viewer:
+            assert await viewer.offer_file(1, "x", 5) is None
+            await viewer.send(agent.FileXferData(1, b"123"))
+            await trio.to_thread.run_sync(writes.wait)
+            stop.set()
+            await receive(viewer.channel, main.AgentDisconnected)
+            with pytest.raises(ValueError, match="already"):
+                async with stage.server.open_agent():
+                    pass
+            goes_on.set()
+            await ended.wait()
+            async with stage.server.open_agent():
+                await receive(viewer.channel, main.AgentConnectedTokens)
 
 
 @pytest.mark.parametrize("renews", [True, False])

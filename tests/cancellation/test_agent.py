@@ -88,7 +88,9 @@ async def share_with_guest(stage: Stage) -> None:
     await guest.answer(LARGE)
     assert (await talker.receive(agent.ClipboardMessage)).data == LARGE or stage.trigger.fired
     await talker.send(agent.FileXferStart(1, FILE))
-    await guest.receive(agent.FileXferStart)
+    number = (await guest.receive(agent.FileXferStart)).id
+    await guest.send(agent.FileXferStatus(number, FileTransferStatus.CAN_SEND_DATA))
+    assert await talker.file_status(1) == FileTransferStatus.CAN_SEND_DATA
     await talker.channel.stream.aclose()
     last = {agent.FileXferStatus, agent.ClientDisconnected}
     while last:

@@ -62,6 +62,8 @@ def test_it_is_what_the_encoder_says(codec: VideoCodec) -> None:
         (VideoCodec.VP9, "", False),
         (VideoCodec.H264, "00000109f0 00000167aa 0000000168bb 00000165cc", True),
         (VideoCodec.H264, "00000109f0 00000141cc 00000165cc", False),
+        (VideoCodec.H264, "00000109f0" * 255 + "00000165cc", True),
+        (VideoCodec.H264, "00000109f0" * 256 + "00000165cc", False),  # who makes millions of them stops nobody
         (VideoCodec.H264, "00000167aa", False),
         (VideoCodec.H264, "000001", False),
         (VideoCodec.H264, "65", False),

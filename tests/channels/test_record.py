@@ -138,6 +138,15 @@ async def test_the_oldest_is_dropped_and_counted_while_nobody_takes_what_is_reco
                 assert (await anext(recording)).samples[:4] == number.to_bytes(4, "little")
 
 
+async def test_sound_of_no_length_is_no_frame() -> None:
+    """Of frames without bytes any number would fit into those that may wait."""
+    async with open_microphone() as (studio, _, channel):
+        with studio.record.listen() as recording:
+            await receive(channel, record.Start)
+            await channel.send(*[record.Data(0, b"")] * 3, record.Data(0, bytes(4)))
+            assert (await anext(recording)).samples == bytes(4)
+
+
 async def test_no_frame_is_lost_when_waiting_for_it_is_cancelled() -> None:
     async with open_microphone() as (studio, _, channel):
         with studio.record.listen() as recording:

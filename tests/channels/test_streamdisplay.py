@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from spicetrio import LocalProtocolError, StreamRequest, VideoCodec
 from spicetrio.channels import streamdisplay
@@ -167,6 +168,24 @@ async def test_what_viewers_prefer_comes_first() -> None:
         preferred = display.PreferredVideoCodecType((VideoCodec.MJPEG, VideoCodec.H264))
         await other.channel.send(preferred, preferred)
         await request.wait_value(StreamRequest((VideoCodec.MJPEG, VideoCodec.VP8, VideoCodec.H264), 4))
+
+
+@pytest.mark.parametrize("interval", [1000, 0.001])
+async def test_a_viewer_that_changes_its_mind_again_and_again_is_heard_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, interval: float
+) -> None:
+    """The stream of the others restarts each time."""
+    monkeypatch.setattr(streamdisplay, "RESTART_INTERVAL", interval)
+    async with open_cinema() as cinema, cinema.watcher() as watcher, cinema.watcher():
+        codecs = [VideoCodec.MJPEG, VideoCodec.VP8] * 3
+        heard = 1 if interval == 1000 else len(codecs)
+        number = cinema.display.request.value.number + heard
+        await watcher.channel.send(*(display.PreferredVideoCodecType((codec,)) for codec in codecs))
+        with trio.fail_after(10):
+            told = await cinema.display.request.wait_value(lambda request: request.number == number)
+        await wait_all_tasks_blocked(0.01)
+        assert cinema.display.request.value == told
+        assert told.codecs[0] == codecs[heard - 1]
 
 
 async def test_a_codec_that_a_viewer_cannot_decode_after_all_is_asked_for_no_more() -> None:

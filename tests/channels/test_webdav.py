@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -12,7 +12,9 @@ from trio.testing import wait_all_tasks_blocked
 
 import spicetrio
 from spicetrio.channels import webdav
+from spicetrio.channels.vmc import DeviceStream
 from spicetrio.channels.webdav import MAX_CONNECTIONS, RECEIVE_LIMIT
+from spicetrio.server.link import RECEIVE_SIZE
 from spicetrio.wire import port, vmc
 from spicetrio.wire.enums import ChannelType, PortEvent
 from spicetrio.wire.webdav import MAX_DATA, MuxDecoder, MuxFrame
@@ -203,6 +205,44 @@ async def test_there_are_so_many_connections_and_none_without_a_viewer() -> None
         await share.folder.shared.wait_value(False)
         with pytest.raises(trio.BrokenResourceError, match="no viewer shares a folder"):
             await share.folder.connect()
+
+
+async def test_connections_that_both_ends_close_while_the_viewer_does_not_read_still_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def wait(stream: DeviceStream, data: bytes) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(DeviceStream, "send_all", wait)
+    async with sharing() as share:
+        streams = [await share.folder.connect() for _ in range(MAX_CONNECTIONS)]
+        for stream in streams:
+            await stream.aclose()
+        for number in range(1, MAX_CONNECTIONS + 1):
+            await share.send(number, b"")
+        await answers(share.viewer)
+        await wait_all_tasks_blocked(0.01)
+        await (await share.folder.connect()).aclose()  # the place of the one whose end is being sent
+        with pytest.raises(trio.BusyResourceError):
+            await share.folder.connect()
+
+
+async def test_a_flood_of_frames_leaves_others_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with sharing() as share:
+        await share.channel.send(vmc.ClientData(MuxFrame(77, b"").encode() * 100_000))
+        sizes: list[int] = []
+        take = MuxDecoder.receive_data
+
+        def receive_data(decoder: MuxDecoder, data: bytes) -> Iterator[MuxFrame]:
+            sizes.append(len(data))
+            return take(decoder, data)
+
+        monkeypatch.setattr(MuxDecoder, "receive_data", receive_data)
+        stream = await share.folder.connect()
+        await stream.send_all(b"x")
+        await share.send((await share.next()).number, b"y")
+        assert await stream.receive_some() == b"y"
+        assert max(sizes) <= RECEIVE_SIZE
 
 
 async def test_frames_that_nobody_asked_for_are_passed_over() -> None:
