@@ -15,7 +15,7 @@ from spicetrio import DeviceStream, Port, Server, SharedFolder
 from spicetrio.cli.devices import Devices, PortDevice
 from spicetrio.cli.errors import CommandError
 from spicetrio.server.listeners import unix_listening
-from spicetrio.sources.errors import SourceError
+from spicetrio.sources.errors import SourceError, first_of
 from spicetrio.sources.processes import open_group
 
 logger: Final = logging.getLogger("spicetrio.command")
@@ -82,7 +82,7 @@ async def serve_program(port: Port, command: tuple[str, ...]) -> NoReturn:
             try:
                 await _run_program(port, command, stream)
             except* SourceError as group:
-                logger.warning("port %s: %s", port.name, group.exceptions[0])
+                logger.warning("port %s: %s", port.name, first_of(group))
         await stream.wait_left()
 
 

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable
 from contextlib import ExitStack
 from functools import partial
 from typing import Any, Final, Protocol
@@ -23,7 +23,7 @@ from spicetrio.cli.options import Serving
 from spicetrio.cli.parser import FAILURE_STATUS
 from spicetrio.cli.tasktree import print_on_signal
 from spicetrio.cli.viewerfile import entries, viewer_file
-from spicetrio.sources.errors import SourceError
+from spicetrio.sources.errors import SourceError, first_of
 
 logger: Final = logging.getLogger("spicetrio.command")
 
@@ -63,7 +63,7 @@ def run(prog: str, serving: Serving, source: Source) -> int:
     try:
         trio.run(_serve, serving, source)
     except* (CommandError, SourceError) as group:
-        complaint = str(next(_leaves(group)))
+        complaint = str(first_of(group))
     if not complaint:
         return 0
     print(f"{prog}: error: {' '.join(complaint.split())}", file=sys.stderr)
@@ -85,7 +85,7 @@ async def _serve(serving: Serving, source: Source) -> None:
         except* OSError as group:
             if opened:
                 raise
-            raise CommandError(_explain(next(_leaves(group)))) from group
+            raise CommandError(_explain(first_of(group))) from group
         nursery.cancel_scope.cancel()
 
 
@@ -171,11 +171,3 @@ def _warn_of_slow_kernels(prog: str) -> None:
             "install a wheel, or install again where there is a C compiler",
             file=sys.stderr,
         )
-
-
-def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error

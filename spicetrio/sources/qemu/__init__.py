@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from spicetrio.sources.errors import SourceError
+from spicetrio.sources.errors import SourceError, one_source_error
 
 if TYPE_CHECKING:
     import spicetrio
@@ -71,17 +71,8 @@ async def serve_qemu(
     from spicetrio.sources.qemu import attach, session
 
     show = partial(session.show, server, ports=ports, playback=playback, record=record)
-    try:
+    with one_source_error():
         if start is not None:
             await attach.start(show, start, task_status)
         else:
             await attach.attach(show, place, os.environ, task_status)
-    except BaseExceptionGroup as group:
-        errors, others = group.split(SourceError)
-        if errors is None or others is not None:
-            raise
-        # However many tasks noticed, it is one thing that went wrong.
-        error: BaseException = errors
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from error.__cause__

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from spicetrio.sources.errors import SourceError
+from spicetrio.sources.errors import SourceError, one_source_error
 
 if TYPE_CHECKING:
     import spicetrio
@@ -58,7 +58,7 @@ async def serve_x11(
         )
     from spicetrio.sources.x11 import session
 
-    try:
+    with one_source_error():
         if start is not None:
             await session.start(
                 server, start, size, playback=playback, record=record, resize=resize, task_status=task_status
@@ -70,12 +70,3 @@ async def serve_x11(
                 "DISPLAY is not set: name a running display with --display :0, or run a program with --start"
             )
         await session.attach(server, name, playback=playback, record=record, resize=resize, task_status=task_status)
-    except BaseExceptionGroup as group:
-        errors, others = group.split(SourceError)
-        if errors is None or others is not None:
-            raise
-        # However many tasks noticed, it is one thing that went wrong.
-        error: BaseException = errors
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from error.__cause__

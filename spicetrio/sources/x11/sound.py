@@ -15,7 +15,7 @@ import trio
 from trio_util import AsyncValue
 
 import spicetrio
-from spicetrio.sources.errors import SourceError
+from spicetrio.sources.errors import SourceError, first_of
 from spicetrio.sources.processes import open_group
 from spicetrio.sources.x11.pulse import RATE, SoundServer, closed_environment, open_own, open_running
 
@@ -85,10 +85,7 @@ async def _run(consequence: str, part: Callable[[], Awaitable[None]]) -> None:
     try:
         await part()
     except* SourceError as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        _log.warning("%s: %s", consequence, error)
+        _log.warning("%s: %s", consequence, first_of(group))
 
 
 class Speaker:
