@@ -15,6 +15,7 @@ from spicetrio import DeviceStream, Port, Server, SharedFolder
 from spicetrio.cli.devices import Devices, PortDevice
 from spicetrio.cli.errors import CommandError
 from spicetrio.server.listeners import unix_listening
+from spicetrio.sources.devices import connect_viewer, end_with_viewer
 from spicetrio.sources.errors import SourceError, first_of
 from spicetrio.sources.processes import open_group
 
@@ -88,7 +89,7 @@ async def serve_program(port: Port, command: tuple[str, ...]) -> NoReturn:
 
 async def _run_program(port: Port, command: tuple[str, ...], stream: DeviceStream) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_end_with_viewer, stream, nursery.cancel_scope)
+        nursery.start_soon(end_with_viewer, stream, nursery.cancel_scope)
         async with open_group(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdin is not None
             assert process.stdout is not None
@@ -123,28 +124,8 @@ async def serve_socket(port: Port, listener: trio.SocketListener) -> NoReturn:
     Cancellation: ends the connection.
     """
     while True:
-        async with (
-            await listener.accept() as local,
-            await port.accept() as stream,
-            trio.open_nursery() as nursery,
-        ):
-            nursery.start_soon(_end_with_viewer, stream, nursery.cancel_scope)
-            for source, target in ((local, stream), (stream, local)):
-                nursery.start_soon(_copy, source, target, nursery.cancel_scope)
-
-
-async def _copy(source: trio.abc.Stream, target: trio.abc.Stream, scope: trio.CancelScope) -> None:
-    """Pass on bytes until an end is closed; then cancel the scope."""
-    with suppress(trio.BrokenResourceError):
-        async for data in source:
-            await target.send_all(data)
-    scope.cancel()
-
-
-async def _end_with_viewer(stream: DeviceStream, scope: trio.CancelScope) -> None:
-    """Cancel the scope when the viewer has left; who waits for something else than the viewer does not notice it."""
-    await stream.wait_left()
-    scope.cancel()
+        async with await listener.accept() as local, await port.accept() as stream:
+            await connect_viewer(stream, local)
 
 
 async def serve_webdav_client(folder: SharedFolder, local: trio.SocketStream) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 from typing import Any, Final, NoReturn
 
 USAGE_STATUS: Final = 2
@@ -31,6 +32,20 @@ class Parser(argparse.ArgumentParser):
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str, **options: Any) -> None:
         super().__init__(prog, **{"max_help_position": 30, "width": 100, **options})
+
+
+def read_start(arguments: argparse.Namespace, parser: Parser) -> list[str] | None:
+    """Return what is to be started, be it written with --start or behind --; None if nothing is."""
+    if arguments.start is not None and arguments.command:
+        parser.error("give one command: with --start or behind --")
+    if arguments.command:
+        return list(arguments.command)
+    if arguments.start is None:
+        return None
+    try:
+        return shlex.split(arguments.start)
+    except ValueError as error:
+        parser.error(f"argument --start: {str(error).lower()} in {arguments.start!r}")
 
 
 def size(text: str) -> tuple[int, int]:

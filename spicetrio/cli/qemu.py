@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from functools import partial
 
 from spicetrio.cli.options import add_serving_options, read_serving_options
-from spicetrio.cli.parser import Parser
+from spicetrio.cli.parser import Parser, read_start
 from spicetrio.cli.serving import run
 
 HELP = "a virtual machine of QEMU: one that runs already, or a new one"
@@ -49,7 +48,9 @@ def add_options(parser: Parser) -> None:
 
 def execute(arguments: argparse.Namespace, parser: Parser) -> int:
     """Serve the machine; return the exit status."""
-    start = _command(arguments, parser)
+    start = read_start(arguments, parser)
+    if start == []:
+        parser.error("argument --start: expected the command that starts QEMU")
     ways = {
         "--qmp": arguments.qmp,
         "--dbus-address": arguments.dbus_address,
@@ -77,23 +78,6 @@ def execute(arguments: argparse.Namespace, parser: Parser) -> int:
         record=serving.record,
     )
     return run(parser.prog, serving, source)
-
-
-def _command(arguments: argparse.Namespace, parser: Parser) -> list[str] | None:
-    """Return what is to be started, if something is."""
-    if arguments.start is not None and arguments.command:
-        parser.error("give one command: with --start or behind --")
-    if arguments.command:
-        return list(arguments.command)
-    if arguments.start is None:
-        return None
-    try:
-        words = shlex.split(arguments.start)
-    except ValueError as error:
-        parser.error(f"argument --start: {str(error).lower()} in {arguments.start!r}")
-    if not words:
-        parser.error("argument --start: expected the command that starts QEMU")
-    return words
 
 
 def _descriptor(text: str) -> int:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 from functools import partial
 
 from spicetrio.cli.options import add_file_option, add_serving_options, read_serving_options
-from spicetrio.cli.parser import Parser, size
+from spicetrio.cli.parser import Parser, read_start, size
 from spicetrio.cli.serving import run
 
 HELP = "an X11 desktop: one that runs already, or a new one without a screen"
@@ -50,7 +49,7 @@ def add_options(parser: Parser) -> None:
 
 def execute(arguments: argparse.Namespace, parser: Parser) -> int:
     """Serve the desktop; return the exit status."""
-    start = _command(arguments, parser)
+    start = read_start(arguments, parser)
     if start is not None and arguments.display is not None:
         parser.error("--display and a command to start exclude each other")
     if start is None and arguments.size is not None:
@@ -72,17 +71,3 @@ def execute(arguments: argparse.Namespace, parser: Parser) -> int:
         resize=arguments.resize == "always" or (arguments.resize == "auto" and start is not None),
     )
     return run(parser.prog, serving, source)
-
-
-def _command(arguments: argparse.Namespace, parser: Parser) -> list[str] | None:
-    """Return what is to be started, if something is."""
-    if arguments.start is not None and arguments.command:
-        parser.error("give one command: with --start or behind --")
-    if arguments.command:
-        return list(arguments.command)
-    if arguments.start is None:
-        return None
-    try:
-        return shlex.split(arguments.start)
-    except ValueError as error:
-        parser.error(f"argument --start: {str(error).lower()} in {arguments.start!r}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, NoReturn
 
 import trio
 
 import spicetrio
+from spicetrio.sources.devices import connect_viewer
 from spicetrio.sources.qemu.bus import BusError
 from spicetrio.sources.qemu.chardev import AGENT, USBREDIR, Chardev
 
@@ -75,17 +76,8 @@ async def _serve(chardev: Chardev, device: spicetrio.Port | spicetrio.UsbRedir) 
             except BusError as error:
                 _log.warning("%s cannot be opened: %s", chardev.name, error)
                 await trio.sleep_forever()
-            async with stream, trio.open_nursery() as nursery:
-                nursery.start_soon(_copy, viewer, stream, nursery.cancel_scope)
-                nursery.start_soon(_copy, stream, viewer, nursery.cancel_scope)
-
-
-async def _copy(source: trio.abc.Stream, target: trio.abc.Stream, scope: trio.CancelScope) -> None:
-    """Pass on bytes until one of the ends is closed; then cancel the scope."""
-    with suppress(trio.BrokenResourceError):
-        async for data in source:
-            await target.send_all(data)
-    scope.cancel()
+            async with stream:
+                await connect_viewer(viewer, stream)
 
 
 async def _pass_breaks(chardev: Chardev, port: spicetrio.Port) -> None:

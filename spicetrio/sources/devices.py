@@ -1,0 +1,34 @@
+"""What viewers have of a device, connected to what there is of it on this side."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import trio
+
+import spicetrio
+
+
+async def connect_viewer(viewer: spicetrio.DeviceStream, device: trio.abc.Stream) -> None:
+    """Pass on bytes both ways until one of the ends is closed, or the viewer has left.
+
+    Cancellation: what is on its way is dropped.
+    """
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(end_with_viewer, viewer, nursery.cancel_scope)
+        for source, target in ((device, viewer), (viewer, device)):
+            nursery.start_soon(_copy, source, target, nursery.cancel_scope)
+
+
+async def end_with_viewer(viewer: spicetrio.DeviceStream, scope: trio.CancelScope) -> None:
+    """Cancel the scope when the viewer has left; who waits for something else than the viewer does not notice it."""
+    await viewer.wait_left()
+    scope.cancel()
+
+
+async def _copy(source: trio.abc.Stream, target: trio.abc.Stream, scope: trio.CancelScope) -> None:
+    """Pass on bytes until an end is closed; then cancel the scope."""
+    with suppress(trio.BrokenResourceError):
+        async for data in source:
+            await target.send_all(data)
+    scope.cancel()
