@@ -11,7 +11,7 @@ from spicetrio.wire.base import ChannelWait, Empty
 from spicetrio.wire.buffer import Message, ReadBuffer, WriteBuffer
 from spicetrio.wire.draw import DRAW_MESSAGES
 from spicetrio.wire.enums import DisplayClientMessage, DisplayMessage, SurfaceFlags
-from spicetrio.wire.stream import STREAM_MESSAGES, StreamReport
+from spicetrio.wire.stream import STREAM_MESSAGES, CodecList, StreamReport
 
 _MODE: Final = Struct("<III")
 _RESOURCE: Final = Struct("<BQ")
@@ -356,23 +356,10 @@ class GlDrawDone(Empty):
 
 
 @dataclass(frozen=True, slots=True)
-class PreferredVideoCodecType:
+class PreferredVideoCodecType(CodecList):
     """The codecs that the client would like for video, the best first."""
 
     TYPE: ClassVar = DisplayClientMessage.PREFERRED_VIDEO_CODEC_TYPE
-    codecs: tuple[int, ...]
-    """`VideoCodec` numbers; at most 255."""
-
-    @classmethod
-    def pull(cls, buffer: ReadBuffer) -> Self:
-        """Read the fields in order."""
-        return cls(tuple(buffer.raw(buffer.u8())))
-
-    def push(self, buffer: WriteBuffer) -> None:
-        """Write the fields in order."""
-        buffer.u8(len(self.codecs))
-        for codec in self.codecs:
-            buffer.u8(codec)
 
 
 _OWN: Final[tuple[type[Message], ...]] = (

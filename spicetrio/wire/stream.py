@@ -27,6 +27,25 @@ CANNOT_DECODE: Final = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
+class CodecList:
+    """Base of the messages that name codecs."""
+
+    codecs: tuple[int, ...]
+    """`VideoCodec` numbers; at most 255."""
+
+    @classmethod
+    def pull(cls, buffer: ReadBuffer) -> Self:
+        """Read the fields in order."""
+        return cls(tuple(buffer.raw(buffer.u8())))
+
+    def push(self, buffer: WriteBuffer) -> None:
+        """Write the fields in order."""
+        buffer.u8(len(self.codecs))
+        for codec in self.codecs:
+            buffer.u8(codec)
+
+
+@dataclass(frozen=True, slots=True)
 class StreamCreate:
     """A part of a surface becomes a video."""
 

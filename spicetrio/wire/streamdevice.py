@@ -15,6 +15,7 @@ from spicetrio.wire.base import Opaque
 from spicetrio.wire.buffer import Message, ReadBuffer, WriteBuffer, marshal
 from spicetrio.wire.enums import CursorType, StreamDeviceMessage
 from spicetrio.wire.errors import RemoteProtocolError
+from spicetrio.wire.stream import CodecList
 from spicetrio.wire.values import encode_text, known, pull_text
 
 if TYPE_CHECKING:
@@ -73,23 +74,10 @@ class Data(Opaque):
 
 
 @dataclass(frozen=True, slots=True)
-class StartStop:
-    """The host asks for a stream from its beginning; or for none, if there is no codec."""
+class StartStop(CodecList):
+    """The host asks for a stream from its beginning, in a codec that all viewers can show; without codecs, for none."""
 
     TYPE: ClassVar = StreamDeviceMessage.START_STOP
-    codecs: tuple[int, ...]
-    """`VideoCodec` numbers that all viewers can show; at most 255."""
-
-    @classmethod
-    def pull(cls, buffer: ReadBuffer) -> Self:
-        """Read the fields in order."""
-        return cls(tuple(buffer.raw(buffer.u8())))
-
-    def push(self, buffer: WriteBuffer) -> None:
-        """Write the fields in order."""
-        buffer.u8(len(self.codecs))
-        for codec in self.codecs:
-            buffer.u8(codec)
 
 
 @dataclass(frozen=True, slots=True)
