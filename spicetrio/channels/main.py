@@ -10,6 +10,7 @@ import trio
 
 from spicetrio.agent.relay import AgentRelay
 from spicetrio.agent.transport import WINDOW, AgentTransport
+from spicetrio.channels.clock import DELAY, multimedia_time
 from spicetrio.server.channel import BASE_HANDLERS, Channel, ChannelClient, Handler, logger
 from spicetrio.server.client import Client
 from spicetrio.server.link import Link
@@ -18,9 +19,6 @@ from spicetrio.wire import base, main
 from spicetrio.wire.buffer import Message
 from spicetrio.wire.enums import ChannelType, LinkErrorCode, MainCapability, MainClientMessage, MouseMode
 from spicetrio.wire.link import Capabilities
-
-MM_TIME_DELAY: Final = 0.4
-"""Seconds by which the viewers' multimedia clock is behind (spec M-5)."""
 
 
 class MainChannelClient(ChannelClient["MainChannel"]):
@@ -60,7 +58,7 @@ class MainChannelClient(ChannelClient["MainChannel"]):
                 current_mouse_mode=self.client.mouse_mode.value,
                 agent_connected=relay.connected,
                 agent_tokens=WINDOW,
-                multi_media_time=int((trio.current_time() - MM_TIME_DELAY) * 1000) & 0xFFFFFFFF,
+                multi_media_time=multimedia_time(trio.current_time() - DELAY),
                 ram_hint=0,
             )
         )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 import trio
 from trio_util import AsyncValue
 
+from spicetrio.channels.clock import multimedia_time
 from spicetrio.channels.sound import CHANNELS, SAMPLE_SIZE, Sound, SoundChannelClient
 from spicetrio.codecs import opus
 from spicetrio.server.channel import BASE_HANDLERS, Handler
@@ -107,7 +108,7 @@ class PlaybackChannelClient(SoundChannelClient["Playback"]):
 
     def _lacking_mode(self, mode: AudioDataMode) -> list[Marshalled]:
         self._mode = mode
-        return [marshal(playback.Mode(_clock(trio.current_time()), mode))]
+        return [marshal(playback.Mode(multimedia_time(trio.current_time()), mode))]
 
     def _lacking_start(self, packet: _Packet) -> list[Marshalled]:
         """Return what must go before a packet. Viewers make their decoders at START, so a new mode begins with one."""
@@ -249,7 +250,7 @@ class Playback(Sound[PlaybackChannelClient]):
             self._sounding.deadline = self._due + SILENCE
             self.playing.value = True
         if self.playing.value:
-            self._send(frame, _clock(due))
+            self._send(frame, multimedia_time(due))
 
     def _send(self, frame: bytes, time: int) -> None:
         """Send a frame to all, packed once for those that want it alike."""
@@ -282,11 +283,6 @@ def _flat(samples: Buffer) -> bytes:
     if view.format not in _SAMPLE_FORMATS:
         raise ValueError(f"got items of format {view.format!r}, expected bytes or signed 16-bit samples")
     return view.tobytes()
-
-
-def _clock(seconds: float) -> int:
-    """Return a time of the multimedia clock, which main's INIT tells (spec M-5)."""
-    return int(seconds * 1000) & 0xFFFFFFFF
 
 
 def _why_raw(rate: int) -> str:
