@@ -19,15 +19,17 @@ import trio
 from trio_util import AsyncValue
 
 from spicetrio.canvas.backlog import PRIMARY
+from spicetrio.channels.clock import multimedia_time
 from spicetrio.channels.cursor import Cursor
 from spicetrio.channels.display import MAX_SIZE
 from spicetrio.channels.keyframes import stands_alone
+from spicetrio.channels.pulling import PullingChannelClient
 from spicetrio.server.channel import BASE_HANDLERS, Channel, ChannelClient, Handler
 from spicetrio.server.client import Client
 from spicetrio.server.link import Link
 from spicetrio.server.settings import Settings
 from spicetrio.wire import display, stream
-from spicetrio.wire.buffer import Message, marshal
+from spicetrio.wire.buffer import Marshalled, Message, marshal
 from spicetrio.wire.draw import DrawFill
 from spicetrio.wire.drawing import DisplayBase, Solid
 from spicetrio.wire.enums import (
@@ -40,7 +42,6 @@ from spicetrio.wire.enums import (
     VideoCodec,
 )
 from spicetrio.wire.errors import LocalProtocolError, RemoteProtocolError
-from spicetrio.wire.framing import Bundle
 from spicetrio.wire.geometry import Rect
 from spicetrio.wire.link import Capabilities
 from spicetrio.wire.streamdevice import MAX_FRAME
@@ -104,10 +105,8 @@ class _Frame:
     alone: bool
 
 
-class StreamDisplayChannelClient(ChannelClient["StreamDisplay"]):
+class StreamDisplayChannelClient(PullingChannelClient["StreamDisplay"]):
     """One viewer of a stream display."""
-
-    PULLS = True
 
     def __init__(self, channel: StreamDisplay, client: Client, link: Link) -> None:
         super().__init__(channel, client, link)
@@ -122,7 +121,6 @@ class StreamDisplayChannelClient(ChannelClient["StreamDisplay"]):
         self.waits_since: float | None = None
         """Since when it has taken no frame of those that wait for it; None if none do."""
         self._prefers_from = -math.inf
-        self._credit = False
         self._area: Rect | None = None
         self._stream: _Format | None = None
         self._frames: deque[_Frame] = deque()
@@ -150,11 +148,6 @@ class StreamDisplayChannelClient(ChannelClient["StreamDisplay"]):
             self.drop()
             self.channel.ask()
 
-    def on_idle(self) -> None:
-        """Send a frame, or remember that one can be sent."""
-        self._credit = True
-        self.catch_up()
-
     def take(self, frame: _Frame) -> None:
         """Have a frame sent as soon as the connection takes it, if the viewer can make something of it."""
         if not self.can_show or not (frame.alone or self.follows):
@@ -180,13 +173,10 @@ class StreamDisplayChannelClient(ChannelClient["StreamDisplay"]):
         self.waits_since = None
         self.follows = False
 
-    def catch_up(self) -> None:
-        """Send what the viewer lacks of surface and stream, and one frame, if its connection can take it."""
-        if self._credit and self.watching and (messages := self._lacking()):
-            self._credit = False
-            self.writer.post_batch(messages)
-
-    def _lacking(self) -> Bundle:
+    def _lacking(self) -> list[Marshalled]:
+        """Return what the viewer lacks of surface and stream, and one frame."""
+        if not self.watching:
+            return []
         messages: list[Message] = [*self._stream_changes()]
         if self._frames and self._stream is not None:
             frame = self._frames.popleft()
@@ -195,8 +185,8 @@ class StreamDisplayChannelClient(ChannelClient["StreamDisplay"]):
             self.waits_since = now if self._frames else None
             self.channel.taken()
             # The time at which it is sent: viewers may drop what is late, as one would be that has waited here.
-            messages.append(stream.StreamData(self._stream.stream_id, int(now * 1000) & 0xFFFFFFFF, frame.data))
-        return Bundle([marshal(message) for message in messages])
+            messages.append(stream.StreamData(self._stream.stream_id, multimedia_time(now), frame.data))
+        return [marshal(message) for message in messages]
 
     def _stream_changes(self) -> Iterator[Message]:
         """Yield the messages after which the viewer has the surface and the stream of the present format."""
