@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
@@ -319,7 +319,7 @@ class Inputs(Channel[InputsChannelClient]):
         """Whose lock lights count: the viewer that pressed a key last."""
         self._told: Locks | None = Locks.NONE  # the same at all viewers, or None
         self._events: deque[InputEvent] = deque()
-        self._filled = trio.Event()
+        self._filled = trio.lowlevel.ParkingLot()
         self._room = trio.lowlevel.ParkingLot()
 
     @property
@@ -344,15 +344,6 @@ class Inputs(Channel[InputsChannelClient]):
         """Make the object that serves one viewer."""
         return InputsChannelClient(self, client, link)
 
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Self]:
-        """Take viewers while the block runs.
-
-        Cancellation: ends the block.
-        """
-        async with super().opened():
-            yield self
-
     def __aiter__(self) -> Self:
         return self
 
@@ -363,9 +354,7 @@ class Inputs(Channel[InputsChannelClient]):
         """
         await trio.lowlevel.checkpoint()
         while not self._events:
-            if self._filled.is_set():  # else another task waits for it already
-                self._filled = trio.Event()
-            await self._filled.wait()
+            await self._filled.park()
         event = self._events.popleft()
         self._room.unpark()
         return event
@@ -386,7 +375,7 @@ class Inputs(Channel[InputsChannelClient]):
     def put(self, event: InputEvent) -> None:
         """Leave an event for the application, however many wait. For releases, of which there are few."""
         self._events.append(event)
-        self._filled.set()
+        self._filled.unpark()
 
     async def deliver(self, event: InputEvent) -> None:
         """Leave an event for the application, once it has taken enough of the others.

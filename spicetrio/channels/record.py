@@ -111,7 +111,7 @@ class Recording:
         self._most_bytes = int(SECONDS_WAITING * rate) * SAMPLE_SIZE
         self._frames: deque[RecordedFrame] = deque()
         self._bytes = 0
-        self._filled = trio.Event()
+        self._filled = trio.lowlevel.ParkingLot()
 
     def __aiter__(self) -> Self:
         return self
@@ -123,9 +123,7 @@ class Recording:
         """
         await trio.lowlevel.checkpoint()
         while not self._frames:
-            if self._filled.is_set():  # else another task waits for it already
-                self._filled = trio.Event()
-            await self._filled.wait()
+            await self._filled.park()
         return self._take()
 
     def put(self, frame: RecordedFrame) -> None:
@@ -135,7 +133,7 @@ class Recording:
         while self._bytes > self._most_bytes and len(self._frames) > 1:
             self._take()
             self.lost += 1
-        self._filled.set()
+        self._filled.unpark()
 
     def _take(self) -> RecordedFrame:
         frame = self._frames.popleft()

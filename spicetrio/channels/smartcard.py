@@ -7,8 +7,8 @@ answer to each change that they tell before they tell the next; it is given once
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import ClassVar, Final, Self
@@ -157,15 +157,6 @@ class Smartcard(Channel[SmartcardClient]):
     def make_client(self, client: Client, link: Link) -> SmartcardClient:
         """Make the object that serves one viewer."""
         return SmartcardClient(self, client, link)
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Self]:
-        """Take viewers while the block runs.
-
-        Cancellation: ends the block.
-        """
-        async with super().opened():
-            yield self
 
     def __aiter__(self) -> Self:
         return self

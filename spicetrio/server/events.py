@@ -72,7 +72,7 @@ class EventReader:
 
     def __init__(self) -> None:
         self._events: deque[ConnectionEvent] = deque()
-        self._filled = trio.Event()
+        self._filled = trio.lowlevel.ParkingLot()
         self.lost = 0
         """Events that were dropped because nobody read."""
 
@@ -86,9 +86,7 @@ class EventReader:
         """
         await trio.lowlevel.checkpoint()
         while not self._events:
-            if self._filled.is_set():  # else another task waits for it already
-                self._filled = trio.Event()
-            await self._filled.wait()
+            await self._filled.park()
         return self._events.popleft()
 
     def put(self, event: ConnectionEvent) -> None:
@@ -97,7 +95,7 @@ class EventReader:
             self._events.popleft()
             self.lost += 1
         self._events.append(event)
-        self._filled.set()
+        self._filled.unpark()
 
 
 class Events:
