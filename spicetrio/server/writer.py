@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 FEW_BYTES: Final = 4096
-"""Bytes that may be written before the socket is asked again whether it takes data: to ask costs more than they do."""
+"""Bytes that may be written before the socket is asked again whether it takes data, or in a batch that is sent where it
+is left: to ask, or to wake a task, costs more than they do."""
 ENTRY_SIZE: Final = 256
 """Bytes that a message takes while it waits, besides its body; many have none."""
 

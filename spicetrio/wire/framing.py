@@ -199,7 +199,7 @@ class AckWindow:
     @property
     def open(self) -> bool:
         """Another message may be sent."""
-        return self._window == 0 or self._unacknowledged <= 2 * self._window
+        return self.room > 0
 
     @property
     def room(self) -> int:
