@@ -27,6 +27,7 @@ import trio
 
 import spicetrio
 from bench.viewers import PASSWORD, Crowd, Viewer
+from spicetrio.cli.collector import collect_unseen
 from spicetrio.server.security import TicketKey
 
 UPDATES_PER_SECOND: Final = 100
@@ -160,6 +161,7 @@ async def _serve(connection: Connection, settings: dict[str, Any], spare_keys: b
         await display.draw_frame(first_picture(), format="BGRX")
         nursery.start_soon(_draw, display)
         nursery.start_soon(_take, inputs)
+        nursery.start_soon(collect_unseen, server.clients)
         connection.send(int(server.addresses[0].rpartition(":")[2]))
         await _Answers(connection, server, display, nursery).run()
 

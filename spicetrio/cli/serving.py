@@ -18,6 +18,7 @@ import trio
 
 from spicetrio import Server, open_server
 from spicetrio.cli.bridges import open_devices
+from spicetrio.cli.collector import collect_unseen
 from spicetrio.cli.errors import CommandError
 from spicetrio.cli.options import Serving
 from spicetrio.cli.parser import FAILURE_STATUS
@@ -97,6 +98,7 @@ async def _serve_source(server: Server, serving: Serving, source: Source) -> Non
             nursery.cancel_scope.cancel()
 
         await nursery.start(partial(run_source), name="source")
+        nursery.start_soon(collect_unseen, server.clients)
         # Here, so that a file with a secret goes at once, however long the source takes to end.
         with ExitStack() as stack:
             target = _target(server.addresses)

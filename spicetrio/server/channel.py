@@ -112,7 +112,8 @@ class ChannelClient(Generic[ChannelT]):
                         await self._receive(stream, framing)
                     finally:
                         self.live = False
-                nursery.cancel_scope.cancel()
+                        # Were it left to the nursery in case of an error, there would be a circle of references.
+                        nursery.cancel_scope.cancel()
 
     async def _send_result(self, stream: trio.abc.SendStream) -> None:
         """Finish the link stage. One that is ended just now is told why all the same, and that comes after this."""

@@ -8,9 +8,12 @@ that its peer is gone waits for its turn, and in a round of the loop at most one
 from __future__ import annotations
 
 import os
-from typing import Final
+from collections.abc import Awaitable
+from typing import Final, TypeVar
 
 import trio
+
+ResultT = TypeVar("ResultT")
 
 
 class Turns:
@@ -42,11 +45,7 @@ class TurnStream(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Return bytes as they come; none if the peer is done, after a turn."""
-        try:
-            data = await self._stream.receive_some(max_bytes)
-        except trio.BrokenResourceError:
-            await self._turns.wait()
-            raise
+        data = await self._attempt(self._stream.receive_some(max_bytes))
         if not data:
             await self._turns.wait()
         return data
@@ -62,19 +61,19 @@ class TurnStream(trio.abc.Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send bytes."""
-        try:
-            await self._stream.send_all(data)
-        except trio.BrokenResourceError:
-            await self._turns.wait()
-            raise
+        await self._attempt(self._stream.send_all(data))
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until the peer can take more."""
+        await self._attempt(self._stream.wait_send_all_might_not_block())
+
+    async def _attempt(self, attempt: Awaitable[ResultT]) -> ResultT:
         try:
-            await self._stream.wait_send_all_might_not_block()
+            return await attempt
         except trio.BrokenResourceError:
-            await self._turns.wait()
-            raise
+            pass  # nobody keeps it while waiting: with its frames it is a dozen objects, for each of hundreds who wait
+        await self._turns.wait()
+        raise trio.BrokenResourceError("the peer left")
 
     async def aclose(self) -> None:
         """Close it, without a turn."""

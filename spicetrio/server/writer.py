@@ -168,6 +168,7 @@ class Writer:
     def finish(self, grace: float) -> None:
         """Let `run` send what waits, for at most `grace` seconds, and end."""
         self._finishing = True
+        self._on_idle = None  # no more credit, and no circle of references that only a garbage collection would break
         self._shield.deadline = trio.current_time() + grace
         self._idle_wait.cancel()
         self._wake()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
+import weakref
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import trio
@@ -47,6 +52,58 @@ async def test_128_viewers_that_drop_in_the_same_instant_are_released_again_and_
                     guest.drop()
                 await house.others_go_on()
                 await house.all_released()
+
+
+async def drops(house: House, guest: Guest) -> None:
+    guest.drop()
+
+
+async def closes_its_display_first(house: House, guest: Guest) -> None:
+    for channel in reversed(guest.channels):
+        await channel.stream.aclose()
+
+
+async def breaks_the_protocol(house: House, guest: Guest) -> None:
+    await guest.channels[-1].stream.send_all(b"\xff" * 64)
+
+
+async def is_ended(house: House, guest: Guest) -> None:
+    house.server.clients.value[1].end("enough")
+
+
+@pytest.mark.parametrize("leave", [drops, closes_its_display_first, breaks_the_protocol, is_ended])
+async def test_of_who_left_nothing_waits_for_the_garbage_collector(
+    monkeypatch: pytest.MonkeyPatch, leave: Callable[[House, Guest], Awaitable[None]]
+) -> None:
+    with trio.fail_after(LIMIT), without_collections():
+        async with open_house(monkeypatch) as house:
+            guest = await house.enter()
+            parts = await parts_of_newest(house)
+            await leave(house, guest)
+            await until(lambda: len(house.server.clients.value) == 1)
+            guest.drop()
+            await house.all_released()
+            assert not [part() for part in parts if part() is not None]
+
+
+async def parts_of_newest(house: House) -> list[weakref.ref[Any]]:
+    """What serves the viewer that came last, once all its four connections are served."""
+    client = house.server.clients.value[-1]
+    await until(lambda: sum(one.client is client for one in house.server.statistics().connections) == 4)
+    connections = [one for channel in house.server._channels.values() for one in channel.clients]
+    own = [one for one in connections if one.client is client]
+    return [weakref.ref(part) for part in (client, *own, *(one.writer for one in own))]
+
+
+@contextmanager
+def without_collections() -> Iterator[None]:
+    """Leave it to the counting of references to free what is not needed."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 async def test_a_viewer_may_leave_between_its_display_and_the_first_picture(monkeypatch: pytest.MonkeyPatch) -> None:
