@@ -1,11 +1,11 @@
-"""A PulseAudio of a test's own, with no sound card: what is played and recorded there can be measured."""
+"""Sound servers of a test's own, with no sound card: what is played and recorded there can be measured."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import trio
@@ -21,14 +21,21 @@ set-default-sink speakers
 set-default-source microphone
 load-module module-native-protocol-unix socket={socket} auth-anonymous=1
 """
+NO_CARDS = """\
+load-module module-always-sink
+load-module module-native-protocol-unix socket={socket} auth-anonymous=1
+"""
 
 
 @asynccontextmanager
-async def open_pulse(folder: Path) -> AsyncIterator[dict[str, str]]:
-    """Run one; gives what its clients need in their environment. What is played to `air` comes from its microphone."""
+async def open_pulse(folder: Path, configured: str = CONFIGURATION) -> AsyncIterator[dict[str, str]]:
+    """Run a PulseAudio; gives what its clients need in their environment.
+
+    What is played to `air` comes from its microphone.
+    """
     socket, configuration = folder / "socket", folder / "configuration"
     await trio.Path(folder).mkdir()
-    await trio.Path(configuration).write_text(CONFIGURATION.format(socket=socket))
+    await trio.Path(configuration).write_text(configured.format(socket=socket))
     private = {"HOME": str(folder), "PULSE_RUNTIME_PATH": str(folder), "PULSE_STATE_PATH": str(folder)}
     command = ["pulseaudio", "-n", "-F", str(configuration), "--daemonize=no", "--use-pid-file=no"]
     command += ["--exit-idle-time=-1", "--realtime=no", "--high-priority=no"]
@@ -37,6 +44,36 @@ async def open_pulse(folder: Path) -> AsyncIterator[dict[str, str]]:
             while not socket.exists():  # noqa: ASYNC110 - another process makes it
                 await trio.sleep(0.02)
         yield {"PULSE_SERVER": f"unix:{socket}"}
+
+
+@asynccontextmanager
+async def open_pipewire(folder: Path) -> AsyncIterator[dict[str, str]]:
+    """Run a PipeWire that stands in for PulseAudio; gives what its clients need in their environment."""
+    await trio.Path(folder).mkdir(mode=0o700)
+    bus = f"unix:path={folder}/bus"
+    environment = os.environ | {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), "DBUS_SESSION_BUS_ADDRESS": bus}
+    clients = {"PULSE_SERVER": f"unix:{folder}/pulse/native"}
+    programs = {
+        "bus": ["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address={bus}"],
+        "pipewire-0": ["pipewire"],
+        "pulse/native": ["pipewire-pulse"],
+    }
+    async with AsyncExitStack() as stack:
+        with trio.fail_after(20):
+            for made, program in programs.items():
+                await stack.enter_async_context(open_child(program, env=environment, stderr=subprocess.DEVNULL))
+                while not (folder / made).exists():  # noqa: ASYNC110 - another process makes it
+                    await trio.sleep(0.02)
+            await stack.enter_async_context(open_child(["wireplumber"], env=environment, stderr=subprocess.DEVNULL))
+            while "auto_null" not in await ask(os.environ | clients, "info"):  # noqa: ASYNC110 - as above
+                await trio.sleep(0.05)
+        yield clients
+
+
+async def ask(environment: Mapping[str, str], *question: str) -> str:
+    """The answer of a sound server."""
+    answer = await trio.run_process(["pactl", *question], env=dict(environment), capture_stdout=True)
+    return answer.stdout.decode()
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,9 @@ LATENCY: Final = 20
 _PROGRAMS: Final = ("pactl", "parec", "pacat")
 _SAMPLES: Final = ("--raw", "--format=s16le", f"--rate={RATE}", "--channels=2", f"--latency-msec={LATENCY}")
 _SINK: Final = f"rate={RATE} format=s16le channels=2".split()
+_DEFAULT_SINK: Final = "Default Sink: "
+_STAND_IN: Final = "auto_null"
+"""What a sound server calls the sink that it has for want of another."""
 _POLL_SECONDS: Final = 0.02
 
 
@@ -40,8 +43,6 @@ class SoundServer:
 
     environment: Mapping[str, str]
     """What its clients run in."""
-    monitor: str
-    """The source that has all that the desktop plays."""
     voices: str
     """The sink whose sound comes out of the microphone."""
     microphone: str
@@ -62,9 +63,15 @@ class SoundServer:
         outputs = [line.split("\t") for line in (await self.ask("list", "short", "source-outputs")).splitlines()]
         return any(source == index for _, source, *_ in outputs)
 
-    def recorder(self) -> list[str]:
-        """Return the program that writes what the desktop plays to its standard output."""
-        return ["parec", *_SAMPLES, f"--device={self.monitor}", "--client-name=spicetrio"]
+    async def recorder(self) -> list[str]:
+        """Return the program that writes what the desktop plays to its standard output.
+
+        Raises:
+            SourceError: The sound server is not there.
+        """
+        # By name: for PipeWire @DEFAULT_MONITOR@ is the default source, a microphone.
+        monitor = f"{await _default_sink(self.environment)}.monitor"
+        return ["parec", *_SAMPLES, f"--device={monitor}", "--client-name=spicetrio"]
 
     def speaker(self) -> list[str]:
         """Return the program that speaks what it reads from standard input into the microphone."""
@@ -96,28 +103,42 @@ async def open_own(folder: Path) -> AsyncIterator[SoundServer]:
         command, env={**environment, **private}, stdin=nowhere, stdout=nowhere, stderr=nowhere
     ) as process:
         await _wait_ready(process, address)
-        await _load(environment, "module-null-sink", "sink_name=viewers", *_SINK, _described("sink", "Viewers"))
+        await _load_speakers(environment, "")
         await _load_microphone(environment, "")
-        await _ask(environment, "set-default-sink", "viewers")
         await _ask(environment, "set-default-source", "microphone")
-        yield SoundServer(environment, "viewers.monitor", "voices", "microphone")
+        yield SoundServer(environment, "voices", "microphone")
 
 
 @asynccontextmanager
 async def open_running() -> AsyncIterator[SoundServer]:
     """Use the sound server that runs, as `pactl` finds it. It has another microphone while the block runs.
 
+    Where there is no sound card, it has speakers as well: its own stand-in gives way to the first sink that comes, and
+    that would be the one that viewers speak to.
+
     Raises:
         SourceError: There is none.
     """
     _need(*_PROGRAMS)
     prefix = f"spicetrio-{os.getpid()}-"
-    modules = await _load_microphone(os.environ, prefix)
+    modules = []
     try:
-        yield SoundServer(os.environ, "@DEFAULT_MONITOR@", f"{prefix}voices", f"{prefix}microphone")
+        if await _default_sink(os.environ) == _STAND_IN:
+            modules += await _load_speakers(os.environ, prefix)
+        modules += await _load_microphone(os.environ, prefix)
+        yield SoundServer(os.environ, f"{prefix}voices", f"{prefix}microphone")
     finally:
         with trio.CancelScope(shield=True):  # bounded by ANSWER_SECONDS
-            await _unload(modules)
+            await _unload(reversed(modules))
+
+
+async def _load_speakers(environment: Mapping[str, str], prefix: str) -> list[str]:
+    """Make a sink that desktops play to, whose monitor is what viewers hear."""
+    speakers = await _load(
+        environment, "module-null-sink", f"sink_name={prefix}viewers", *_SINK, _described("sink", "Viewers")
+    )
+    await _ask(environment, "set-default-sink", f"{prefix}viewers")
+    return [speakers]
 
 
 async def _load_microphone(environment: Mapping[str, str], prefix: str) -> list[str]:
@@ -132,18 +153,26 @@ async def _load_microphone(environment: Mapping[str, str], prefix: str) -> list[
         f"master={prefix}voices.monitor",
         _described("source", "Microphone"),
     )
-    return [microphone, voices]
+    return [voices, microphone]
 
 
 def _described(kind: str, description: str) -> str:
     return f"{kind}_properties=device.description={description}"
 
 
+async def _default_sink(environment: Mapping[str, str]) -> str:
+    lines = (await _ask(environment, "info")).splitlines()
+    names = [line.removeprefix(_DEFAULT_SINK) for line in lines if line.startswith(_DEFAULT_SINK)]
+    if not names:
+        raise SourceError("the sound server has nothing to play to")
+    return names[0]
+
+
 async def _load(environment: Mapping[str, str], *module: str) -> str:
     return (await _ask(environment, "load-module", *module)).strip()
 
 
-async def _unload(modules: Sequence[str]) -> None:
+async def _unload(modules: Iterable[str]) -> None:
     try:
         for module in modules:
             await _ask(os.environ, "unload-module", module)

@@ -111,7 +111,7 @@ class Speaker:
 
     async def _play(self) -> None:
         async with open_group(
-            self._sound.recorder(),
+            await self._sound.recorder(),
             env=self._sound.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

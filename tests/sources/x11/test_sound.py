@@ -6,8 +6,8 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from spicetrio.wire.enums import AudioDataMode, ChannelType
 from spicetrio.wire.link import Capabilities
 from tests.channels.stage import open_stage, receive
 from tests.clients.processes import need
-from tests.clients.pulse import open_pulse, played, recorded
+from tests.clients.pulse import NO_CARDS, ask, open_pipewire, open_pulse, played, recorded
 from tests.peer import PeerChannel
 from tests.tone import measure, sine
 
@@ -35,17 +35,24 @@ def sound_server() -> None:
     need("pactl", "pulseaudio-utils")
 
 
-@pytest.fixture
-async def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, str]]:
+SOUND_SERVERS: dict[str, Callable[[Path], AbstractAsyncContextManager[dict[str, str]]]] = {
+    "pulseaudio": open_pulse,
+    "pulseaudio without a sound card": partial(open_pulse, configured=NO_CARDS),
+    "pipewire-pulse": open_pipewire,
+}
+
+
+@pytest.fixture(params=SOUND_SERVERS)
+async def user(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[dict[str, str]]:
     """The environment with the sound server of this machine's user."""
-    async with open_pulse(tmp_path / "pulse") as changes:
+    if request.param == "pipewire-pulse":
+        need("pipewire-pulse", "pipewire-pulse")
+        need("wireplumber", "wireplumber")
+    async with SOUND_SERVERS[request.param](tmp_path / "pulse") as changes:
         monkeypatch.setenv("PULSE_SERVER", changes["PULSE_SERVER"])
         yield os.environ | changes
-
-
-async def ask(environment: Mapping[str, str], *question: str) -> str:
-    answer = await trio.run_process(["pactl", *question], env=dict(environment), capture_stdout=True)
-    return answer.stdout.decode()
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -231,7 +238,7 @@ async def test_a_user_without_a_sound_server(
     monkeypatch.setenv("PULSE_SERVER", f"unix:{tmp_path / 'nobody'}")
     async with open_stage() as stage, open_sound(stage.server, own=False, playback=True, record=True):
         assert len(stage.server.channels) == 1
-    assert "there is no sound: the sound server does not do load-module: " in caplog.text
+    assert "there is no sound: the sound server does not do info: " in caplog.text
 
 
 async def test_when_the_sound_server_dies_it_is_said_and_the_rest_goes_on(caplog: pytest.LogCaptureFixture) -> None:
