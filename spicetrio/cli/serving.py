@@ -29,6 +29,8 @@ from spicetrio.sources.errors import SourceError, first_of
 logger: Final = logging.getLogger("spicetrio.command")
 
 FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_PATIENCE_SECONDS: Final = 1.0
+"""How long a second signal changes nothing: what kills us would leave the programs behind that we started."""
 _WILDCARDS: Final = ("0.0.0.0", "::")
 _FIXES: Final = {
     errno.EADDRINUSE: "choose another --port (0 takes a free one) or --unix path, or end who uses it",
@@ -112,14 +114,17 @@ async def _serve_source(server: Server, serving: Serving, source: Source) -> Non
 async def _stop_by_signal(
     stop: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Cancel the scope with the first signal; the second one kills."""
+    """Cancel the scope with the first signal; a second one kills, but not before our programs had time to end."""
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         number = await anext(signals)
+        logger.info("got %s: ending", signal.Signals(number).name)
+        stop.cancel()
+        with trio.move_on_after(_PATIENCE_SECONDS):
+            async for _ in signals:
+                logger.info("ending already")
     for other in (signal.SIGINT, signal.SIGTERM):
         signal.signal(other, signal.SIG_DFL)
-    logger.info("got %s: ending", signal.Signals(number).name)
-    stop.cancel()
 
 
 def _announce(server: Server, serving: Serving, target: str, folder: str | None) -> None:
