@@ -51,6 +51,7 @@ class AgentSession(AgentEnd):
             gives=CopyPaste.FROM_VIEWER in copy_paste,
             takes=CopyPaste.TO_VIEWER in copy_paste,
             yields=False,
+            viewer=client,
         )
         self._copies = copy_paste is not CopyPaste.OFF
         self._transport = transport

@@ -131,7 +131,9 @@ def add_serving_options(parser: Parser) -> None:
         help="the most MiB that are pasted at once (default: 64)",
     )
     what.add_argument(
-        "--disable-agent-file-xfer", action="store_true", help="take no files that are dropped on viewers"
+        "--disable-agent-file-xfer",
+        action="store_true",
+        help="take no files that are dropped on viewers, or copied there",
     )
     what.add_argument(
         "--agent-mouse",
@@ -154,8 +156,8 @@ def add_serving_options(parser: Parser) -> None:
     )
 
 
-def add_file_option(parser: Parser) -> None:
-    """Add the option of commands that take the files themselves."""
+def add_file_option(parser: Parser) -> argparse._ArgumentGroup:
+    """Add the option of commands that take the files themselves; return its group."""
     group = parser.add_argument_group("files")
     group.add_argument(
         "--file-transfer-dir",
@@ -163,6 +165,7 @@ def add_file_option(parser: Parser) -> None:
         metavar="DIR",
         help="put the files that are dropped on viewers into DIR (default: take none)",
     )
+    return group
 
 
 def read_serving_options(
