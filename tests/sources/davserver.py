@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, Self, TypeAlias, cast
 from urllib.parse import quote, unquote_to_bytes
 from xml.sax.saxutils import escape
 
@@ -25,64 +25,44 @@ def someone() -> spicetrio.Client:
     return cast("spicetrio.Client", object())
 
 
-class SharingViewer:
-    """Stands in for a `SharedFolder`; a tree is there for whoever connects."""
+class Request(NamedTuple):
+    method: str
+    path: str
+    headers: dict[bytes, bytes]
 
-    def __init__(self, nursery: trio.Nursery, tree: Tree) -> None:
-        self.client = someone()
-        self.viewer = AsyncValue[spicetrio.Client | None](self.client)
+    @classmethod
+    def read(cls, data: bytes) -> Self:
+        """Read it from its bytes, which are all there."""
+        http = h11.Connection(h11.SERVER)
+        http.receive_data(data)
+        request = http.next_event()
+        assert isinstance(request, h11.Request)
+        path = unquote_to_bytes(request.target).decode(errors="surrogateescape")
+        return cls(request.method.decode(), path, dict(request.headers))
+
+
+class DavServer:
+    """Answers requests for a tree, or as it is told to."""
+
+    def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.raw: dict[str, bytes] = {}
         """Answers to requests for some paths, as they are."""
         self.sizes: dict[str, int] = {}
         """What is said of the sizes of some files, whatever they are."""
-        self.held: dict[str, trio.Event] = {}
-        """Paths of which nothing comes before something has happened."""
         self.requests: list[tuple[str, str]] = []
-        self._nursery = nursery
 
-    @property
-    def folder(self) -> spicetrio.SharedFolder:
-        return cast("spicetrio.SharedFolder", cast(Any, self))
-
-    async def connect(self) -> trio.abc.Stream:
-        await trio.lowlevel.checkpoint()
-        if self.viewer.value is None:
-            raise trio.BrokenResourceError("no viewer shares a folder")
-        ours, theirs = memory_stream_pair()
-        self._nursery.start_soon(self.serve, theirs)
-        return ours
-
-    async def serve(self, stream: trio.abc.Stream) -> None:
-        """Answer one request."""
-        async with stream:
-            with suppress(trio.BrokenResourceError):  # who asked knows enough
-                await self._serve(stream)
-
-    async def _serve(self, stream: trio.abc.Stream) -> None:
-        http = h11.Connection(h11.SERVER)
-        request: h11.Request | None = None
-        while not isinstance(event := http.next_event(), h11.EndOfMessage):
-            if event is h11.NEED_DATA:
-                http.receive_data(bytes(await stream.receive_some()))
-            elif isinstance(event, h11.Request):
-                request = event
-        assert request is not None
-        path = unquote_to_bytes(request.target).decode(errors="surrogateescape")
-        self.requests.append((request.method.decode(), path))
-        if path in self.held:
-            await self.held[path].wait()
-        if path in self.raw:
-            await stream.send_all(self.raw[path])
-            return
-        found = self.find(path)
-        if request.method == b"PROPFIND" and found is not NEITHER:
-            assert dict(request.headers)[b"depth"] == b"1"
-            await stream.send_all(self.multistatus(path))
-        elif request.method == b"GET" and isinstance(found, bytes):
-            await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(found) + found)
-        else:
-            await stream.send_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\n\r\nnone\r\n")
+    def answer(self, request: Request) -> bytes:
+        self.requests.append((request.method, request.path))
+        if request.path in self.raw:
+            return self.raw[request.path]
+        found = self.find(request.path)
+        if request.method == "PROPFIND" and found is not NEITHER:
+            assert request.headers[b"depth"] == b"1"
+            return self.multistatus(request.path)
+        if request.method == "GET" and isinstance(found, bytes):
+            return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(found) + found
+        return b"HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\n\r\nnone\r\n"
 
     def find(self, path: str) -> Tree | bytes | None:
         found: Tree | bytes | None = self.tree
@@ -115,6 +95,38 @@ class SharingViewer:
 
 def propstat(properties: str, status: str) -> str:
     return f"<D:propstat><D:prop>{properties}</D:prop><D:status>HTTP/1.1 {status}</D:status></D:propstat>"
+
+
+class SharingViewer(DavServer):
+    """Stands in for a `SharedFolder`, with a viewer behind it."""
+
+    def __init__(self, nursery: trio.Nursery, tree: Tree) -> None:
+        super().__init__(tree)
+        self.client = someone()
+        self.viewer = AsyncValue[spicetrio.Client | None](self.client)
+        self.held: dict[str, trio.Event] = {}
+        """Paths of which nothing comes before something has happened."""
+        self._nursery = nursery
+
+    @property
+    def folder(self) -> spicetrio.SharedFolder:
+        return cast("spicetrio.SharedFolder", cast(Any, self))
+
+    async def connect(self) -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        if self.viewer.value is None:
+            raise trio.BrokenResourceError("no viewer shares a folder")
+        ours, theirs = memory_stream_pair()
+        self._nursery.start_soon(self._serve, theirs)
+        return ours
+
+    async def _serve(self, stream: trio.abc.Stream) -> None:
+        async with stream:
+            request = Request.read(bytes(await stream.receive_some()))
+            if request.path in self.held:
+                await self.held[request.path].wait()
+            with suppress(trio.BrokenResourceError):  # who asked knows enough
+                await stream.send_all(self.answer(request))
 
 
 @asynccontextmanager
