@@ -97,6 +97,8 @@ class CopiedFiles:
             ClipboardError: They cannot be had, or not in time.
         """
         await trio.lowlevel.checkpoint()
+        if offer.viewer is None or offer.viewer is not self._folder.viewer.value:
+            raise ClipboardError("who copied them shares no folder")
         if (copy := self._copies.get(offer)) is None:
             while len(self._copies) >= MOST_KEPT:
                 self._drop_oldest(f"{MOST_KEPT} others are on their way")
@@ -140,8 +142,6 @@ class CopiedFiles:
             copy.ready.set()
 
     async def _fetch(self, offer: Offer, copy: _Copy, folder: Path) -> tuple[Path, ...]:
-        if copy.viewer is None or copy.viewer is not self._folder.viewer.value:
-            raise ClipboardError("who copied them shares no folder")
         async with self._reading:  # one at a time, as it may be large
             paths = _read_list(await offer.read(ClipboardType.FILE_LIST))
         items = await self._plan(paths)
