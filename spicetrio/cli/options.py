@@ -156,8 +156,8 @@ def add_serving_options(parser: Parser) -> None:
     )
 
 
-def add_file_option(parser: Parser) -> argparse._ArgumentGroup:
-    """Add the option of commands that take the files themselves; return its group."""
+def add_file_option(parser: Parser) -> None:
+    """Add the option of commands that take the files themselves."""
     group = parser.add_argument_group("files")
     group.add_argument(
         "--file-transfer-dir",
@@ -165,7 +165,6 @@ def add_file_option(parser: Parser) -> argparse._ArgumentGroup:
         metavar="DIR",
         help="put the files that are dropped on viewers into DIR (default: take none)",
     )
-    return group
 
 
 def read_serving_options(

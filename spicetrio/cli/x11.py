@@ -45,12 +45,14 @@ def add_options(parser: Parser) -> None:
         help="let the desktop follow the size of a viewer's window: "
         "auto if it is started here, always or never (default: %(default)s)",
     )
-    add_file_option(parser).add_argument(
+    add_file_option(parser)
+    copied = parser.add_argument_group("files that are copied at a viewer", "They need --share-dir.")
+    copied.add_argument(
         "--copied-files-limit",
         type=count,
         metavar="MIB",
-        help="with --share-dir, files that are copied at a viewer are fetched when they are pasted here; "
-        f"MIB is the most that is kept of them, in a private folder (default: {COPIED_FILES_LIMIT // MIB})",
+        help="they are fetched when they are pasted here; MIB is the most that is kept of them, "
+        f"in a private folder (default: {COPIED_FILES_LIMIT // MIB})",
     )
     add_serving_options(parser)
 
