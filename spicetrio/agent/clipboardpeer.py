@@ -92,6 +92,7 @@ class ClipboardPeer:
         takes: What is copied elsewhere may be pasted there.
         yields: If both ends copy at the same time, what was copied here stands (spec AG-7, GRAB_SERIAL).
         viewer: Who it is, if it is a viewer. It is not told of lists of files: it has no way to another's files.
+        gives_files: Lists of files that are copied there may be pasted elsewhere.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class ClipboardPeer:
         takes: bool,
         yields: bool,
         viewer: Client | None = None,
+        gives_files: bool = False,
     ) -> None:
         self.dialect = Dialect()
         """Which fields messages have on the way, by `agree`."""
@@ -119,6 +121,7 @@ class ClipboardPeer:
         self._takes = takes
         self._yields = yields
         self._viewer = viewer
+        self._known = _KNOWN if gives_files else _KNOWN - {ClipboardType.FILE_LIST}
         self._serials = dict.fromkeys(Selection, 0)
         self._offers: dict[Selection, Offer] = {}
         self._told: set[Selection] = set()
@@ -177,7 +180,7 @@ class ClipboardPeer:
         if not self._gives:
             return
         self._told.discard(selection)
-        types = [ClipboardType(number) for number in message.types if number in _KNOWN]
+        types = [ClipboardType(number) for number in message.types if number in self._known]
         if not types:
             self._drop(selection)
             return

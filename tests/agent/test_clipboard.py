@@ -97,6 +97,20 @@ async def test_lists_of_files_come_here_with_their_viewer_and_not_to_other_viewe
         await other.nothing()
 
 
+async def test_lists_of_files_do_not_come_where_files_are_switched_off() -> None:
+    async with (
+        open_stage(agent_file_xfer=False) as stage,
+        stage.server.open_agent() as here,
+        open_talker(stage) as viewer,
+    ):
+        await viewer.send(agent.ClipboardGrab(CLIPBOARD, 0, (FILES, TEXT)))
+        offer = await here.clipboards[CLIPBOARD].offered.wait_value(lambda offer: offer is not None)
+        assert offer is not None
+        assert offer.types == (TEXT,)
+        await viewer.send(agent.ClipboardGrab(CLIPBOARD, 0, (FILES,)))
+        await here.clipboards[CLIPBOARD].offered.wait_value(None)
+
+
 async def test_the_latest_copy_counts_and_earlier_ones_are_gone() -> None:
     async with open_stage() as stage, stage.server.open_agent() as here, open_talker(stage) as viewer:
         clipboard = here.clipboards[CLIPBOARD]

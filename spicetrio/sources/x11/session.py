@@ -98,7 +98,7 @@ async def _showing(
         inputs = await stack.enter_async_context(server.open_inputs())
         agent = await stack.enter_async_context(server.open_agent())
         files = None
-        if server.shared_folder is not None and server.settings.agent_file_xfer:
+        if server.shared_folder is not None:
             files = await stack.enter_async_context(open_copied_files(server.shared_folder, copied_files_limit))
         nursery = await stack.enter_async_context(trio.open_nursery())
         if resize and connection.randr is None:
