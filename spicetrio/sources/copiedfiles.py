@@ -225,7 +225,7 @@ async def open_copied_files(folder: SharedFolder, limit: int) -> AsyncIterator[C
 @asynccontextmanager
 async def _private_folder() -> AsyncIterator[Path]:
     """Make a folder that is this user's alone, and remove it after the block with all that is in it."""
-    folder = Path(await trio.to_thread.run_sync(partial(tempfile.mkdtemp, prefix="spicetrio-")))
+    folder = Path(await trio.to_thread.run_sync(partial(tempfile.mkdtemp, prefix="spicetrio-files-")))
     try:
         yield folder
     finally:

@@ -1,8 +1,8 @@
 """A WebDAV client of the folder that a viewer shares (RFC 4918): it lists folders and reads files.
 
-HTTP is h11's. Each request has a connection of its own, which costs nothing here. The viewer is not trusted: no answer
-is waited for in silence for long, a listing has a largest size and no document type, so no entities either, and
-whoever reads a file says how much is enough. Redirects are not followed.
+HTTP is h11's. Each request has a connection of its own, as libphodav closes it behind the answer. The viewer is not
+trusted: no answer is waited for in silence for long, a listing has a largest size and no document type, so no entities
+either, and whoever reads a file says how much is enough. Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class WebdavClient:
                 async for data in body:
                     answer.feed(data)
             entries = answer.close()
-        # The paths of the entries would tell which one is at this path, but libphodav does not quote them rightly.
+        # Their paths would tell which of them is at this one, but libphodav leaves out those with a % in them.
         name = path.rpartition("/")[2]
         for entry in entries:
             if entry.is_folder and entry.name == name:
