@@ -135,7 +135,7 @@ class CopiedFiles:
         except (ClipboardError, WebdavError, OSError) as error:
             copy.error = str(error)
             if not copy.waiting:
-                logger.warning("the files that %r has copied do not come: %s", copy.viewer, error)
+                logger.info("the files that %r has copied do not come: %s", copy.viewer, error)
         finally:
             if self._copies.get(offer) is copy:
                 del self._copies[offer]

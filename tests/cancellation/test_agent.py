@@ -177,7 +177,7 @@ SCENARIOS = {
     [
         *cases("local", "server", "agent"),
         *cases("guest", "client", "agent"),
-        *cases("copied files", "server", "client", "webdav client", "agent"),
+        *cases("copied files", "client", "webdav client", "agent"),
     ],
 )
 def test_an_agent_leaves_nothing_behind_wherever_it_is_cancelled(scenario: str, target: str, place: str) -> None:

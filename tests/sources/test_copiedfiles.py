@@ -240,6 +240,7 @@ async def test_a_fault_that_nobody_waits_for_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(copiedfiles, "WAIT_SECONDS", 0.02)
+    caplog.set_level(logging.INFO)
     async with sharing(TREE) as (viewer, files):
         hold = viewer.held["/one/a.txt"] = trio.Event()
         with pytest.raises(ClipboardError):
