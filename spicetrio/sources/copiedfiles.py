@@ -171,7 +171,7 @@ class CopiedFiles:
         """Add what is at a path, and all that is in it."""
         if len(place.parts) > MOST_DEPTH:
             raise ClipboardError(f"there are folders {MOST_DEPTH} deep, or in a ring")
-        entry, inside = await self._client.list(path)
+        entry, inside = await self._client.look(path)
         items.append(_Item(path, place, entry.is_folder, entry.size))
         if len(items) + len(inside) > MOST_ITEMS:
             raise ClipboardError(f"there are more than {MOST_ITEMS} files and folders")

@@ -71,7 +71,7 @@ class WebdavClient:
     def __init__(self, folder: SharedFolder) -> None:
         self._folder = folder
 
-    async def list(self, path: str) -> tuple[Entry, list[Entry]]:
+    async def look(self, path: str) -> tuple[Entry, list[Entry]]:
         """Return what is at a path, and what is in it if it is a folder. What is neither file nor folder is left out.
 
         Cancellation: ends the connection.

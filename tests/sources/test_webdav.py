@@ -22,29 +22,29 @@ async def read(viewer: SharingViewer, path: str) -> bytes:
 
 async def test_a_folder_is_listed_with_what_is_in_it() -> None:
     async with open_sharing({"docs": {"a.txt": b"12345", "sub": {"x": b""}, "empty": {}}}) as viewer:
-        itself, inside = await WebdavClient(viewer.folder).list("/docs")
+        itself, inside = await WebdavClient(viewer.folder).look("/docs")
         assert itself == Entry("docs", True, 0)
         assert inside == [Entry("a.txt", False, 5), Entry("sub", True, 0), Entry("empty", True, 0)]
-        assert await WebdavClient(viewer.folder).list("/docs/empty") == (Entry("empty", True, 0), [])
+        assert await WebdavClient(viewer.folder).look("/docs/empty") == (Entry("empty", True, 0), [])
 
 
 async def test_a_file_is_told_from_a_folder() -> None:
     async with open_sharing({"a.txt": b"12345"}) as viewer:
-        assert await WebdavClient(viewer.folder).list("/a.txt") == (Entry("a.txt", False, 5), [])
+        assert await WebdavClient(viewer.folder).look("/a.txt") == (Entry("a.txt", False, 5), [])
 
 
 async def test_a_folder_may_have_one_of_its_own_name_in_it() -> None:
     async with open_sharing({"a": {"a": {"a": b"deep"}}}) as viewer:
         client = WebdavClient(viewer.folder)
         for path in ("/a", "/a/a"):
-            itself, inside = await client.list(path)
+            itself, inside = await client.look(path)
             assert itself[:2] == ("a", True)
             assert [entry[:2] for entry in inside] == [("a", path == "/a")]
 
 
 async def test_what_is_neither_file_nor_folder_is_left_out() -> None:
     async with open_sharing({"docs": {"broken link": NEITHER, "a.txt": b"1"}}) as viewer:
-        assert (await WebdavClient(viewer.folder).list("/docs"))[1] == [Entry("a.txt", False, 1)]
+        assert (await WebdavClient(viewer.folder).look("/docs"))[1] == [Entry("a.txt", False, 1)]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ async def test_what_is_neither_file_nor_folder_is_left_out() -> None:
 async def test_names_are_what_they_are_at_the_viewer(name: str) -> None:
     async with open_sharing({name: {name: {}, f"{name}.txt": name.encode(errors="surrogateescape")}}) as viewer:
         client = WebdavClient(viewer.folder)
-        itself, inside = await client.list(f"/{name}")
+        itself, inside = await client.look(f"/{name}")
         assert [itself.name, *(entry.name for entry in inside)] == [name, name, f"{name}.txt"]
         assert await read(viewer, f"/{name}/{name}.txt") == name.encode(errors="surrogateescape")
 
@@ -118,7 +118,7 @@ async def test_a_listing_that_makes_no_sense_is_told_with_its_reason(answer: byt
     async with open_sharing({}) as viewer:
         viewer.raw["/x"] = answer
         with pytest.raises(WebdavError, match=reason):
-            await WebdavClient(viewer.folder).list("/x")
+            await WebdavClient(viewer.folder).look("/x")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ async def test_a_size_that_is_none_counts_as_nothing(properties: str) -> None:
     body = f'<D:multistatus xmlns:D="DAV:"><D:response>{entry}</D:response></D:multistatus>'
     async with open_sharing({}) as viewer:
         viewer.raw["/x"] = LISTING + body.encode()
-        assert await WebdavClient(viewer.folder).list("/x") == (Entry("x", False, 0), [])
+        assert await WebdavClient(viewer.folder).look("/x") == (Entry("x", False, 0), [])
 
 
 async def test_silence_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ async def test_silence_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
         with pytest.raises(WebdavError, match="the viewer does not answer"):
             await read(viewer, "/x")
         with pytest.raises(WebdavError, match="the viewer does not answer"):
-            await WebdavClient(viewer.folder).list("/x")
+            await WebdavClient(viewer.folder).look("/x")
 
 
 async def test_without_a_viewer_there_is_nothing() -> None:
