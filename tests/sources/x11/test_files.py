@@ -77,10 +77,7 @@ async def test_what_there_is_to_be_had_is_told_before_any_file_has_come(
     assert sharing.viewer.requests == []
 
 
-async def test_files_that_take_long_hold_up_no_other_paste(
-    sharing: Sharing, client: SelectionClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(copiedfiles, "WAIT_SECONDS", 0.3)
+async def test_files_that_take_long_hold_up_no_other_paste(sharing: Sharing, client: SelectionClient) -> None:
     hold = sharing.viewer.held["/two/b c.txt"] = trio.Event()
     sharing.copy(UTF8_TEXT=b"a.txt")
     viewers_offer(sharing.agent.clipboards[Selection.PRIMARY], UTF8_TEXT=b"selected")
@@ -90,8 +87,20 @@ async def test_files_that_take_long_hold_up_no_other_paste(
     client.ask(window, "CLIPBOARD", "text/uri-list")
     for selection, text in (("CLIPBOARD", b"a.txt"), ("PRIMARY", b"selected")):
         assert await client.paste(selection, "UTF8_STRING") == ("UTF8_STRING", text)
-    with caplog.at_level(logging.WARNING):
-        assert await client.answer(requestor=window) is None
+    hold.set()
+    assert await client.answer(requestor=window) == "PLACE"
+    assert files_of(client.take(window)[1]) == {"a.txt": b"first", "b c.txt": b"second"}
+
+
+async def test_files_that_take_too_long_are_there_for_who_pastes_again(
+    sharing: Sharing, client: SelectionClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hold = sharing.viewer.held["/two/b c.txt"] = trio.Event()
+    sharing.copy()
+    await client.until_owned("CLIPBOARD")
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
+        patch.setattr(copiedfiles, "WAIT_SECONDS", 0.05)
+        assert await client.paste("CLIPBOARD", "text/uri-list") is None
     assert "FILE_LIST cannot be pasted: they are still on their way; paste again" in caplog.text
     hold.set()
     answer = await client.paste("CLIPBOARD", "text/uri-list")
