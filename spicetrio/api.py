@@ -40,6 +40,12 @@ class Server(BaseServer):
         super().__init__(settings)
         self._main: Final = MainChannel(settings, lambda: self.channels, lambda: self.mouse_modes)
         self._offered_modes = MouseMode.SERVER
+        self._folders: list[SharedFolder] = []
+
+    @property
+    def shared_folder(self) -> SharedFolder | None:
+        """The folder that a viewer shares; None while no block of `open_webdav` runs."""
+        return self._folders[0] if self._folders else None
 
     @property
     def mouse_modes(self) -> MouseMode:
@@ -132,7 +138,11 @@ class Server(BaseServer):
         async with self.open_port(WebdavPort.NAME) as port, trio.open_nursery() as nursery:
             folder = SharedFolder(port)
             nursery.start_soon(folder.run)
-            yield folder
+            self._folders.append(folder)
+            try:
+                yield folder
+            finally:
+                self._folders.remove(folder)
             nursery.cancel_scope.cancel()
 
     @asynccontextmanager

@@ -14,6 +14,7 @@ from typing import Final
 import trio
 from trio_util import AsyncValue
 
+from spicetrio.server.client import Client
 from spicetrio.wire.enums import ClipboardType, Selection
 
 Read = Callable[[ClipboardType], Awaitable[bytes]]
@@ -31,11 +32,14 @@ class Offer:
         types: What it can be had as, best first.
         read: Returns it.
         limit: The most bytes that are taken.
+        viewer: At whom it was copied, if it was at a viewer.
     """
 
-    def __init__(self, types: Sequence[ClipboardType], read: Read, *, limit: int) -> None:
+    def __init__(self, types: Sequence[ClipboardType], read: Read, *, limit: int, viewer: Client | None = None) -> None:
         self.types: Final = tuple(types)
         """What it can be had as, best first."""
+        self.viewer: Final = viewer
+        """At whom it was copied; None if it was on this side, or in a guest."""
         self._read = read
         self._limit = limit
         self._current = True

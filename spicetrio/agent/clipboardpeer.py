@@ -14,6 +14,7 @@ from typing import Final, Protocol
 import trio
 
 from spicetrio.agent.clipboard import Clipboard, ClipboardError, Offer
+from spicetrio.server.client import Client
 from spicetrio.wire import agent
 from spicetrio.wire.agent import Dialect
 from spicetrio.wire.buffer import Message
@@ -90,6 +91,8 @@ class ClipboardPeer:
         gives: What is copied there may be pasted elsewhere.
         takes: What is copied elsewhere may be pasted there.
         yields: If both ends copy at the same time, what was copied here stands (spec AG-7, GRAB_SERIAL).
+        viewer: Who it is, if it is a viewer. It is not told of lists of files: it has no way to another's files.
+        gives_files: Lists of files that are copied there may be pasted elsewhere.
     """
 
     def __init__(
@@ -102,6 +105,8 @@ class ClipboardPeer:
         gives: bool,
         takes: bool,
         yields: bool,
+        viewer: Client | None = None,
+        gives_files: bool = False,
     ) -> None:
         self.dialect = Dialect()
         """Which fields messages have on the way, by `agree`."""
@@ -115,6 +120,8 @@ class ClipboardPeer:
         self._gives = gives
         self._takes = takes
         self._yields = yields
+        self._viewer = viewer
+        self._known = _KNOWN if gives_files else _KNOWN - {ClipboardType.FILE_LIST}
         self._serials = dict.fromkeys(Selection, 0)
         self._offers: dict[Selection, Offer] = {}
         self._told: set[Selection] = set()
@@ -173,12 +180,14 @@ class ClipboardPeer:
         if not self._gives:
             return
         self._told.discard(selection)
-        types = [ClipboardType(number) for number in message.types if number in _KNOWN]
+        types = [ClipboardType(number) for number in message.types if number in self._known]
         if not types:
             self._drop(selection)
             return
         clipboard = self._clipboards[selection]
-        offer = self._offers[selection] = Offer(types, partial(self._ask, selection), limit=clipboard.limit)
+        offer = self._offers[selection] = Offer(
+            types, partial(self._ask, selection), limit=clipboard.limit, viewer=self._viewer
+        )
         clipboard.grab(offer)
 
     def release(self, message: agent.ClipboardRelease) -> None:
@@ -213,20 +222,26 @@ class ClipboardPeer:
         offer = self._clipboards[selection].current
         if offer is not None and offer is self._offers.get(selection):
             return None
-        if offer is not None:
+        if offer is not None and (types := self._useful(offer)):
             self._told.add(selection)
             serial = self._serials[selection]
             self._serials[selection] = (serial + 1) & 0xFFFFFFFF
-            return agent.ClipboardGrab(selection, serial, offer.types)
+            return agent.ClipboardGrab(selection, serial, types)
         if selection in self._told:
             self._told.discard(selection)
             return agent.ClipboardRelease(selection)
         return None
 
+    def _useful(self, offer: Offer) -> tuple[ClipboardType, ...]:
+        """Return the types of an offer that the other end can do something with."""
+        if self._viewer is None:
+            return offer.types
+        return tuple(kind for kind in offer.types if kind is not ClipboardType.FILE_LIST)
+
     async def _answer(self, selection: Selection, number: int) -> None:
         try:
             offer = self._clipboards[selection].current
-            if offer is None or offer is self._offers.get(selection) or number not in offer.types:
+            if offer is None or offer is self._offers.get(selection) or number not in self._useful(offer):
                 raise ClipboardError(f"nothing is offered as type {number}")
             kind = ClipboardType(number)
             data = await offer.read(kind)

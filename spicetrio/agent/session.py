@@ -51,6 +51,8 @@ class AgentSession(AgentEnd):
             gives=CopyPaste.FROM_VIEWER in copy_paste,
             takes=CopyPaste.TO_VIEWER in copy_paste,
             yields=False,
+            viewer=client,
+            gives_files=host.settings.agent_file_xfer,
         )
         self._copies = copy_paste is not CopyPaste.OFF
         self._transport = transport

@@ -60,7 +60,8 @@ def add_device_options(parser: Parser) -> None:
     group.add_argument(
         "--share-dir",
         action="store_true",
-        help="offer the folder that a viewer shares on this machine alone, for WebDAV: dav://127.0.0.1:PORT",
+        help="offer the folder that a viewer shares on this machine alone, for WebDAV: dav://127.0.0.1:PORT; "
+        "x11 then pastes files that are copied at that viewer, too",
     )
     group.add_argument(
         "--webdav-port",

@@ -131,7 +131,9 @@ def add_serving_options(parser: Parser) -> None:
         help="the most MiB that are pasted at once (default: 64)",
     )
     what.add_argument(
-        "--disable-agent-file-xfer", action="store_true", help="take no files that are dropped on viewers"
+        "--disable-agent-file-xfer",
+        action="store_true",
+        help="take no files that are dropped on viewers, or copied there",
     )
     what.add_argument(
         "--agent-mouse",

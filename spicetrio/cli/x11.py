@@ -7,8 +7,9 @@ import os
 from functools import partial
 
 from spicetrio.cli.options import add_file_option, add_serving_options, read_serving_options
-from spicetrio.cli.parser import Parser, read_start, size
+from spicetrio.cli.parser import Parser, count, read_start, size
 from spicetrio.cli.serving import run
+from spicetrio.sources.x11 import COPIED_FILES_LIMIT, serve_x11
 
 HELP = "an X11 desktop: one that runs already, or a new one without a screen"
 USAGE = "%(prog)s [options] [--display NAME | --start COMMAND | -- COMMAND [ARGUMENT ...]]"
@@ -20,6 +21,7 @@ examples:
   spicetrio x11 --vv desk.vv -- xterm -e top
 """
 RESIZE = ("auto", "always", "never")
+MIB = 1024 * 1024
 
 
 def add_options(parser: Parser) -> None:
@@ -44,6 +46,14 @@ def add_options(parser: Parser) -> None:
         "auto if it is started here, always or never (default: %(default)s)",
     )
     add_file_option(parser)
+    copied = parser.add_argument_group("files that are copied at a viewer", "They need --share-dir.")
+    copied.add_argument(
+        "--copied-files-limit",
+        type=count,
+        metavar="MIB",
+        help="they are fetched when they are pasted here; MIB is the most that is kept of them, "
+        f"in a private folder (default: {COPIED_FILES_LIMIT // MIB})",
+    )
     add_serving_options(parser)
 
 
@@ -57,10 +67,10 @@ def execute(arguments: argparse.Namespace, parser: Parser) -> int:
     display = None if start is not None else arguments.display or os.environ.get("DISPLAY")
     if start is None and not display:
         parser.error("DISPLAY is not set: name a desktop with --display :0, or start one with --start COMMAND")
+    if arguments.copied_files_limit is not None and not arguments.share_dir:
+        parser.error("--copied-files-limit is for --share-dir only")
+    limit = COPIED_FILES_LIMIT if arguments.copied_files_limit is None else arguments.copied_files_limit * MIB
     serving = read_serving_options(arguments, parser, file_transfer_dir=arguments.file_transfer_dir)
-    # Only here, so that the other commands do without what it needs.
-    from spicetrio.sources.x11 import serve_x11
-
     source = partial(
         serve_x11,
         display=display,
@@ -69,5 +79,6 @@ def execute(arguments: argparse.Namespace, parser: Parser) -> int:
         playback=serving.playback,
         record=serving.record,
         resize=arguments.resize == "always" or (arguments.resize == "auto" and start is not None),
+        copied_files_limit=limit,
     )
     return run(parser.prog, serving, source)

@@ -93,7 +93,7 @@ class Settings:
     clipboard_limit: int = 64 * 1024 * 1024
     """The most bytes that are pasted at once, from a viewer or to one; less than 2 GiB."""
     agent_file_xfer: bool = True
-    """Viewers may send files, if there is an agent that takes them."""
+    """Viewers may send files, if there is an agent that takes them, and offer lists of files that were copied there."""
     file_transfer_dir: str | os.PathLike[str] | None = None
     """Folder for the files that viewers send, if this process is the agent; None to take none."""
     agent_mouse: bool = True

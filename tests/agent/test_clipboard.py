@@ -17,6 +17,7 @@ from tests.agent.talk import ALL, LIMITLESS, PLAIN, Talker, open_talker, quiet
 from tests.channels.stage import Stage, open_stage
 
 TEXT, PNG, NONE = ClipboardType.UTF8_TEXT, ClipboardType.IMAGE_PNG, ClipboardType.NONE
+FILES = ClipboardType.FILE_LIST
 CLIPBOARD, PRIMARY = Selection.CLIPBOARD, Selection.PRIMARY
 
 
@@ -72,6 +73,42 @@ async def test_what_was_copied_at_one_viewer_is_pasted_at_another() -> None:
         await one.nothing()
         await one.send(agent.ClipboardRelease(CLIPBOARD))
         assert await other.receive(agent.ClipboardRelease) == agent.ClipboardRelease(CLIPBOARD)
+
+
+async def test_lists_of_files_come_here_with_their_viewer_and_not_to_other_viewers() -> None:
+    async with (
+        open_stage() as stage,
+        stage.server.open_agent() as here,
+        open_talker(stage) as one,
+        open_talker(stage) as other,
+    ):
+        clipboard = here.clipboards[CLIPBOARD]
+        await one.send(agent.ClipboardGrab(CLIPBOARD, 0, (FILES, TEXT)))
+        assert (await other.receive(agent.ClipboardGrab)).types == (TEXT,)
+        await other.send(agent.ClipboardRequest(CLIPBOARD, FILES))
+        assert (await other.receive(agent.ClipboardMessage)).kind == NONE
+        await one.send(agent.ClipboardGrab(CLIPBOARD, 0, (FILES,)))
+        assert await other.receive(agent.ClipboardRelease) == agent.ClipboardRelease(CLIPBOARD)
+        offer = await clipboard.offered.wait_value(lambda offer: offer is not None and offer.types == (FILES,))
+        assert offer is not None
+        assert offer.viewer is stage.server.clients.value[0]
+        stage.nursery.start_soon(answer, one, b"copy\0/x\0", FILES)
+        assert await offer.read(FILES) == b"copy\0/x\0"
+        await other.nothing()
+
+
+async def test_lists_of_files_do_not_come_where_files_are_switched_off() -> None:
+    async with (
+        open_stage(agent_file_xfer=False) as stage,
+        stage.server.open_agent() as here,
+        open_talker(stage) as viewer,
+    ):
+        await viewer.send(agent.ClipboardGrab(CLIPBOARD, 0, (FILES, TEXT)))
+        offer = await here.clipboards[CLIPBOARD].offered.wait_value(lambda offer: offer is not None)
+        assert offer is not None
+        assert offer.types == (TEXT,)
+        await viewer.send(agent.ClipboardGrab(CLIPBOARD, 0, (FILES,)))
+        await here.clipboards[CLIPBOARD].offered.wait_value(None)
 
 
 async def test_the_latest_copy_counts_and_earlier_ones_are_gone() -> None:

@@ -80,6 +80,13 @@ async def test_the_guests_clipboard_and_those_of_all_viewers_are_one(capabilitie
         await one.receive(agent.ClipboardRelease)
 
 
+async def test_a_guest_may_have_a_viewers_list_of_files() -> None:
+    """It may reach the viewer's folder, through a port of its own."""
+    async with open_stage() as stage, open_all(stage) as (guest, one, _):
+        await one.send(agent.ClipboardGrab(CLIPBOARD, 0, (ClipboardType.FILE_LIST,)))
+        assert (await guest.receive(agent.ClipboardGrab)).types == (ClipboardType.FILE_LIST,)
+
+
 async def test_a_guest_that_copies_at_the_same_time_as_a_viewer_loses() -> None:
     async with open_stage() as stage, open_all(stage) as (guest, one, other):
         await one.send(agent.ClipboardGrab(CLIPBOARD, 0, (TEXT,)))

@@ -1,23 +1,28 @@
-"""An agent that is cancelled, or whose viewers are, while they copy, paste and send files."""
+"""An agent that is cancelled, or whose viewers are, while they copy, paste and send files, also copied ones."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import trio
 from trio.testing import memory_stream_pair
 
 from spicetrio import ClipboardError, ClipboardType, Selection
-from spicetrio.wire import agent
-from spicetrio.wire.enums import FileTransferStatus
+from spicetrio.sources.copiedfiles import open_copied_files
+from spicetrio.wire import agent, port, vmc
+from spicetrio.wire.enums import ChannelType, FileTransferStatus, PortEvent
+from spicetrio.wire.webdav import MuxDecoder, MuxFrame
 from tests.agent.guestend import Guest as GuestEnd
 from tests.agent.talk import Talker
 from tests.cancellation.harness import Scenario, Stage, cases, every_place
+from tests.server.rig import receive
+from tests.sources.davserver import DavServer, Request
 
-TEXT, PNG = ClipboardType.UTF8_TEXT, ClipboardType.IMAGE_PNG
+TEXT, PNG, FILES = ClipboardType.UTF8_TEXT, ClipboardType.IMAGE_PNG, ClipboardType.FILE_LIST
 CLIPBOARD = Selection.CLIPBOARD
 LARGE = bytes(3000)
 FILE = "[vdagent-file-xfer]\nname=x\nsize=3000\n"
@@ -51,6 +56,7 @@ async def share(stage: Stage) -> None:
 async def answer(stage: Stage) -> None:
     """Be the agent that it does this with."""
     folder = stage.notes["folder"] = Path(tempfile.mkdtemp())
+    stage.notes["complete"] = {"x"}
     with stage.scope("agent"):
         async with stage.server.open_agent(file_transfer_dir=folder) as here:
             clipboard = here.clipboards[CLIPBOARD]
@@ -68,6 +74,46 @@ async def answer(stage: Stage) -> None:
 
             clipboard.offer([PNG], read)
             await stage.cue("done").wait()
+
+
+async def copy_files(stage: Stage) -> None:
+    """Be a viewer that copies a folder, and shares it."""
+    talker = await come(stage)
+    channel = await stage.guests[-1].open(ChannelType.WEBDAV)
+    while (await receive(channel, port.Event)).event != PortEvent.OPENED:
+        pass
+    await talker.send(agent.ClipboardGrab(CLIPBOARD, 0, (FILES,)))
+    request = await talker.receive(agent.ClipboardRequest)
+    await talker.send(agent.ClipboardMessage(request.selection, FILES, b"copy\0/docs\0"))
+    server, decoder = DavServer({"docs": {"x": LARGE}}), MuxDecoder()
+    while len(server.requests) < 2:
+        for one in decoder.receive_data((await receive(channel, vmc.Data)).data):
+            if one.data:
+                for data in (server.answer(Request.read(one.data)), b""):
+                    await channel.send(vmc.ClientData(MuxFrame(one.number, data).encode()))
+    await stage.cue("done").wait()
+    await channel.stream.aclose()
+    await talker.channel.stream.aclose()
+
+
+async def paste_files(stage: Stage) -> None:
+    """Be the desktop that wants them."""
+    folder = stage.notes["folder"] = Path(tempfile.mkdtemp())
+    with stage.scope("agent"), mock.patch("tempfile.tempdir", str(folder)):
+        async with (
+            stage.server.open_webdav() as shared,
+            stage.server.open_agent() as here,
+            open_copied_files(shared, 10 * len(LARGE)) as files,
+        ):
+            stage.cue("open").set()
+            offer = await here.clipboards[CLIPBOARD].offered.wait_value(lambda offer: offer is not None)
+            assert offer is not None
+            try:
+                (path,) = await files.fetch(offer)
+                assert (path / "x").read_bytes() == LARGE
+            except ClipboardError:
+                assert stage.trigger.fired
+            stage.cue("done").set()
 
 
 async def share_with_guest(stage: Stage) -> None:
@@ -116,10 +162,11 @@ def nothing_is_left(stage: Stage) -> None:
     if folder is not None:
         names = {path.name for path in folder.iterdir()}
         shutil.rmtree(folder)
-        assert names <= {"x"}, f"{names} are left"
+        assert names <= stage.notes.get("complete", set()), f"{names} are left"
 
 
 SCENARIOS = {
+    "copied files": Scenario(peers=copy_files, application=paste_files, check=nothing_is_left),
     "local": Scenario(peers=share, application=answer, check=nothing_is_left),
     "guest": Scenario(peers=share_with_guest, application=bring_guest, check=nothing_is_left),
 }
@@ -130,6 +177,7 @@ SCENARIOS = {
     [
         *cases("local", "server", "agent"),
         *cases("guest", "client", "agent"),
+        *cases("copied files", "client", "webdav client", "agent"),
     ],
 )
 def test_an_agent_leaves_nothing_behind_wherever_it_is_cancelled(scenario: str, target: str, place: str) -> None:

@@ -265,3 +265,13 @@ async def test_the_viewer_sees_the_port_open_while_the_folder_is_taken() -> None
         assert (await receive(channel, port.Init)).name == "org.spice-space.webdav.0"
         assert (await receive(channel, port.Event)).event == PortEvent.OPENED
         await channel.stream.aclose()
+
+
+async def test_the_server_knows_the_folder_while_it_is_open() -> None:
+    async with open_stage() as stage:
+        assert stage.server.shared_folder is None
+        async with stage.server.open_webdav() as folder:
+            assert stage.server.shared_folder is folder
+            async with stage.server.open_webdav():
+                assert stage.server.shared_folder is folder  # viewers take the first one
+        assert stage.server.shared_folder is None

@@ -177,6 +177,9 @@ def test_sizes(text: str) -> None:
         (["x11", "--start", "xterm", "--", "xterm"], "one command"),
         (["x11", "--display", ":0", "--size", "800x600"], "--size"),
         (["x11", "--display", ":0", "--resize", "sometimes"], "--resize"),
+        (["x11", "--display", ":0", "--copied-files-limit", "5"], "--copied-files-limit is for --share-dir only"),
+        (["x11", "--display", ":0", "--share-dir", "--copied-files-limit", "0"], "no number of 1 or more"),
+        (["demo", "--share-dir", "--copied-files-limit", "5"], "not supported yet: --copied-files-limit 5"),
         (["x11", "--start", "xterm 'a"], "no closing quotation"),
         (["qemu", "--qmp", "/a", "--dbus-address", "unix:path=/b"], "--qmp and --dbus-address exclude each other"),
         (["qemu", "--dbus-p2p-fd", "3", "--", "qemu"], "--dbus-p2p-fd and a command to start exclude each other"),
@@ -213,6 +216,8 @@ def test_commands_refuse_in_one_line(
             {"display": None, "start": ["xterm", "-e", "a b"], "size": (1024, 768), "resize": True},
         ),
         (["--start", "xterm", "--resize", "never"], {"start": ["xterm"], "resize": False}),
+        (["--display", ":7", "--share-dir"], {"copied_files_limit": 1 << 30}),
+        (["--display", ":7", "--share-dir", "--copied-files-limit", "5"], {"copied_files_limit": 5 << 20}),
         (
             ["--size", "800x600", "--", "xterm", "-e", "--port"],
             {"start": ["xterm", "-e", "--port"], "size": (800, 600)},

@@ -34,12 +34,14 @@ def client(request: pytest.FixtureRequest) -> str:
 
 
 @asynccontextmanager
-async def open_window(client: str, address: str, screen: dict[str, str], folder: Path) -> AsyncIterator[trio.Process]:
+async def open_window(
+    client: str, address: str, screen: dict[str, str], folder: Path, *options: str
+) -> AsyncIterator[trio.Process]:
     """Start a viewer that has no settings of earlier runs."""
     url = urlsplit(address)
     command = {
-        "remote-viewer": ["remote-viewer", address],
-        "spicy": ["spicy", "-h", str(url.hostname), "-p", str(url.port)],
+        "remote-viewer": ["remote-viewer", address, *options],
+        "spicy": ["spicy", "-h", str(url.hostname), "-p", str(url.port), *options],
     }[client]
     environment = screen | {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
     errors = folder / f"{client}.errors"

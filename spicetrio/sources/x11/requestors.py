@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, Self
 import trio
 
 from spicetrio import ClipboardError, ClipboardType, Offer
+from spicetrio.sources.copiedfiles import CopiedFiles
 from spicetrio.sources.x11.connection import PIECE_BYTES, ConnectionLost, Signal, XConnection, XError
 from spicetrio.sources.x11.conversion import PATIENCE_SECONDS
 from spicetrio.sources.x11.properties import (
@@ -92,19 +93,29 @@ class Requestors:
 
     Args:
         connection: To the X server.
-        atoms: Those named in `NAMES` and in `Targets`.
+        atoms: Those named in `NAMES`.
+        targets: What selections can be had as.
         limit: The most bytes that are on their way to them at a time.
+        files: Has what viewers copy as files, if that is taken.
     """
 
     NAMES: Final = ("INCR", "TARGETS", "MULTIPLE", "TIMESTAMP", "ATOM_PAIR", "ATOM", "INTEGER")
 
-    def __init__(self, connection: XConnection, atoms: Mapping[str, int], limit: int) -> None:
+    def __init__(
+        self,
+        connection: XConnection,
+        atoms: Mapping[str, int],
+        targets: Targets,
+        limit: int,
+        files: CopiedFiles | None,
+    ) -> None:
         self.holdings: Final[dict[int, Holding]] = {}
         """What we own, by the selection's atom."""
         self._connection = connection
         self._atoms = atoms
-        self._targets = Targets(atoms)
+        self._targets = targets
         self._limit = limit
+        self._files = files
         self._transfers: dict[tuple[int, int], _Transfer] = {}
         self._reading = trio.Lock()
         self._requests = 0
@@ -183,17 +194,22 @@ class Requestors:
             return None
         kind = holding.targets[target]
         try:
-            with trio.fail_after(READ_SECONDS):
-                async with self._reading:  # one at a time, or many could be in memory before one is refused
-                    data = await holding.offer.read(kind)
+            if kind is ClipboardType.FILE_LIST and self._files is not None:
+                type_, data = self._targets.encode_files(target, await self._files.fetch(holding.offer))
+            else:
+                type_, data = self._targets.encode(target, await self._read(holding.offer, kind))
         except ClipboardError as error:
             _log.warning("a viewer's %s cannot be pasted: %s", kind.name, error)
             return None
-        except trio.TooSlowError:
-            _log.warning("a viewer's %s cannot be pasted: it does not come", kind.name)
-            return None
-        type_, data = self._targets.encode(target, data)
         return Property(type_, 8, data)
+
+    async def _read(self, offer: Offer, kind: ClipboardType) -> bytes:
+        try:
+            with trio.fail_after(READ_SECONDS):
+                async with self._reading:  # one at a time, or many could be in memory before one is refused
+                    return await offer.read(kind)
+        except trio.TooSlowError:
+            raise ClipboardError("it does not come") from None
 
     async def _transfer(
         self, window: int, place: int, content: Property, *, task_status: trio.TaskStatus[bool]

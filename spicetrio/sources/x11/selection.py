@@ -16,6 +16,7 @@ from typing import Final
 import trio
 
 from spicetrio import Clipboard, ClipboardError, ClipboardType, Selection
+from spicetrio.sources.copiedfiles import CopiedFiles
 from spicetrio.sources.x11.connection import ConnectionLost, Signal, XConnection
 from spicetrio.sources.x11.conversion import INPUT_ONLY, Conversions
 from spicetrio.sources.x11.requestors import CURRENT_TIME, MOST_REQUESTS, Holding, Request, Requestors
@@ -43,6 +44,7 @@ class SharedSelection:
         clipboard: Clipboard,
         window: int,
         atoms: Mapping[str, int],
+        targets: Targets,
         conversions: Conversions,
         requestors: Requestors,
     ) -> None:
@@ -51,7 +53,7 @@ class SharedSelection:
         self._window = window
         self._atom = atoms[clipboard.selection.name]
         self._targets_atom = atoms["TARGETS"]
-        self._targets = Targets(atoms)
+        self._targets = targets
         self._conversions = conversions
         self._requestors = requestors
         self._owner = _NOBODY
@@ -127,11 +129,15 @@ class Selections:
     Args:
         connection: To the X server.
         clipboards: Those of the viewers.
+        files: Has what viewers copy as files; without, those are not taken.
     """
 
-    def __init__(self, connection: XConnection, clipboards: Mapping[Selection, Clipboard]) -> None:
+    def __init__(
+        self, connection: XConnection, clipboards: Mapping[Selection, Clipboard], files: CopiedFiles | None = None
+    ) -> None:
         self._connection = connection
         self._clipboards = clipboards
+        self._files = files
 
     async def run(self) -> None:
         """Share them until cancelled; then we own none."""
@@ -139,12 +145,14 @@ class Selections:
         names = {selection.name for selection in Selection}.union(Targets.NAMES, Conversions.NAMES, Requestors.NAMES)
         atoms = await connection.atoms(names)
         conversions = Conversions(connection, atoms)
-        requestors = Requestors(connection, atoms, max(clipboard.limit for clipboard in clipboards))
+        targets = Targets(atoms, files=self._files is not None)
+        limit = max(clipboard.limit for clipboard in clipboards)
+        requestors = Requestors(connection, atoms, targets, limit, self._files)
         window = connection.new_id()
         connection.core.CreateWindow(0, window, connection.root, 0, 0, 1, 1, 0, INPUT_ONLY, 0, 0, [])
         shared = {
             atoms[clipboard.selection.name]: SharedSelection(
-                connection, clipboard, window, atoms, conversions, requestors
+                connection, clipboard, window, atoms, targets, conversions, requestors
             )
             for clipboard in clipboards
         }

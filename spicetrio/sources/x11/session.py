@@ -10,6 +10,7 @@ from typing import Final
 import trio
 
 import spicetrio
+from spicetrio.sources.copiedfiles import open_copied_files
 from spicetrio.sources.errors import SourceError
 from spicetrio.sources.x11.capture import Capture, screen_size
 from spicetrio.sources.x11.connection import XConnection, open_connection
@@ -33,6 +34,7 @@ async def attach(
     playback: bool,
     record: bool,
     resize: bool,
+    copied_files_limit: int,
     task_status: trio.TaskStatus[str],
 ) -> None:
     """Show an X server that runs already, until cancelled, and carry the sound of its user's sound server.
@@ -43,7 +45,7 @@ async def attach(
     async with (
         open_sound(server, own=False, playback=playback, record=record),
         open_connection(display) as connection,
-        _showing(server, connection, resize),
+        _showing(server, connection, resize, copied_files_limit),
     ):
         task_status.started(display)
         await trio.sleep_forever()
@@ -57,6 +59,7 @@ async def start(
     playback: bool,
     record: bool,
     resize: bool,
+    copied_files_limit: int,
     task_status: trio.TaskStatus[str],
 ) -> None:
     """Start an X server, a sound server and a program, and show them until the program ends.
@@ -73,7 +76,7 @@ async def start(
     ):
         if resize:
             await Monitors(connection).change([spicetrio.Rect(0, 0, width, height)])
-        async with _showing(server, connection, resize):
+        async with _showing(server, connection, resize, copied_files_limit):
             task_status.started(xserver.display)
             if command:
                 await run_command(command, xserver, environment)
@@ -82,7 +85,9 @@ async def start(
 
 
 @asynccontextmanager
-async def _showing(server: spicetrio.Server, connection: XConnection, resize: bool) -> AsyncIterator[None]:
+async def _showing(
+    server: spicetrio.Server, connection: XConnection, resize: bool, copied_files_limit: int
+) -> AsyncIterator[None]:
     """Show an X server while the block runs."""
     width, height = await screen_size(connection)
     async with AsyncExitStack() as stack:
@@ -92,6 +97,9 @@ async def _showing(server: spicetrio.Server, connection: XConnection, resize: bo
             raise SourceError(f"the screen at {connection.display} cannot be shown: {error}") from error
         inputs = await stack.enter_async_context(server.open_inputs())
         agent = await stack.enter_async_context(server.open_agent())
+        files = None
+        if server.shared_folder is not None:
+            files = await stack.enter_async_context(open_copied_files(server.shared_folder, copied_files_limit))
         nursery = await stack.enter_async_context(trio.open_nursery())
         if resize and connection.randr is None:
             _log.warning("the X server at %s has no RANDR extension, and keeps its size", connection.display)
@@ -99,7 +107,7 @@ async def _showing(server: spicetrio.Server, connection: XConnection, resize: bo
         nursery.start_soon(Capture(connection, display, MOST_MONITORS if resize else 0).run)
         nursery.start_soon(Cursor(connection, display).run)
         nursery.start_soon(Input(connection, display, inputs).run)
-        nursery.start_soon(Selections(connection, agent.clipboards).run)
+        nursery.start_soon(Selections(connection, agent.clipboards, files).run)
         if resize:
             nursery.start_soon(Monitors(connection).follow, agent.monitors)
         yield

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -24,13 +25,16 @@ TARGETS: Final[Mapping[ClipboardType, tuple[str, ...]]] = MappingProxyType(
         ClipboardType.IMAGE_JPG: ("image/jpeg", "image/jpg"),
     }
 )
-"""The targets of each type, best first."""
+"""The targets of each type that goes both ways, best first."""
+FILE_TARGETS: Final = ("text/uri-list", "x-special/gnome-copied-files", "x-special/mate-copied-files")
+"""The targets of files, which viewers can copy and cannot paste: what all programs know, and file managers."""
 
 _LATIN: Final = "STRING"
 """A target and a type; its text is Latin-1."""
 _ANY_TEXT: Final = "TEXT"
 """A target that is answered with a type of the owner's choice."""
 _UTF8: Final = "UTF8_STRING"
+_URIS: Final = "text/uri-list"
 
 
 class Targets:
@@ -38,12 +42,14 @@ class Targets:
 
     Args:
         atoms: The number of each name in `NAMES`.
+        files: The files that viewers copy can be had.
     """
 
-    NAMES: Final = tuple(name for names in TARGETS.values() for name in names)
+    NAMES: Final = (*(name for names in TARGETS.values() for name in names), *FILE_TARGETS)
 
-    def __init__(self, atoms: Mapping[str, int]) -> None:
+    def __init__(self, atoms: Mapping[str, int], *, files: bool) -> None:
         self._atoms = atoms
+        self._served = {**TARGETS, ClipboardType.FILE_LIST: FILE_TARGETS} if files else TARGETS
 
     def readable(self, targets: Collection[int]) -> dict[ClipboardType, int]:
         """Return the types that are among an owner's targets, best first, and the best target for each."""
@@ -56,7 +62,7 @@ class Targets:
 
     def of(self, kinds: Iterable[ClipboardType]) -> dict[int, ClipboardType]:
         """Return the targets for what a viewer offers, and which type each stands for."""
-        return {self._atoms[name]: kind for kind in kinds for name in TARGETS.get(kind, ())}
+        return {self._atoms[name]: kind for kind in kinds for name in self._served.get(kind, ())}
 
     def encode(self, target: int, data: bytes) -> tuple[int, bytes]:
         """Return a viewer's data as a target wants them, and their type there."""
@@ -65,6 +71,13 @@ class Targets:
         if target == self._atoms[_ANY_TEXT]:
             return self._atoms[_UTF8], data
         return target, data
+
+    def encode_files(self, target: int, paths: Sequence[Path]) -> tuple[int, bytes]:
+        """Return paths of this machine as a target wants them, and their type there."""
+        uris = [path.as_uri() for path in paths]
+        if target == self._atoms[_URIS]:
+            return target, "".join(f"{uri}\r\n" for uri in uris).encode()
+        return target, "\n".join(["copy", *uris]).encode()
 
     def decode(self, kind: ClipboardType, type_: int, data: bytes) -> bytes:
         """Return what an owner gave as viewers want it; text with LF line ends and without NUL."""

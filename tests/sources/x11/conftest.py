@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 import trio
 
+from spicetrio.sources.copiedfiles import CopiedFiles
 from spicetrio.sources.x11 import serve_x11
 from spicetrio.sources.x11.connection import open_connection
 from spicetrio.sources.x11.selection import Selections
@@ -59,10 +60,12 @@ async def agent(xvfb: dict[str, str]) -> AsyncIterator[RecordingAgent]:
 
 
 @asynccontextmanager
-async def share(environment: dict[str, str], clipboard_limit: int = 1 << 26) -> AsyncIterator[RecordingAgent]:
+async def share(
+    environment: dict[str, str], clipboard_limit: int = 1 << 26, files: CopiedFiles | None = None
+) -> AsyncIterator[RecordingAgent]:
     async with open_connection(environment["DISPLAY"]) as connection, trio.open_nursery() as nursery:
         agent = RecordingAgent(nursery, clipboard_limit)
-        nursery.start_soon(Selections(connection, agent.clipboards).run)
+        nursery.start_soon(Selections(connection, agent.clipboards, files).run)
         yield agent
         nursery.cancel_scope.cancel()
 

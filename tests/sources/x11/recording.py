@@ -157,14 +157,17 @@ async def offered(agent: RecordingAgent, clipboard: spicetrio.Clipboard) -> spic
     return clipboard.current
 
 
-def viewers_offer(clipboard: spicetrio.Clipboard, **contents: bytes) -> spicetrio.Offer:
+def viewers_offer(
+    clipboard: spicetrio.Clipboard, viewer: spicetrio.Client | None = None, **contents: bytes
+) -> spicetrio.Offer:
     """Have a viewer offer something."""
 
     async def read(kind: spicetrio.ClipboardType) -> bytes:
         await trio.lowlevel.checkpoint()
         return contents[kind.name]
 
-    offer = spicetrio.Offer([spicetrio.ClipboardType[name] for name in contents], read, limit=clipboard.limit)
+    kinds = [spicetrio.ClipboardType[name] for name in contents]
+    offer = spicetrio.Offer(kinds, read, limit=clipboard.limit, viewer=viewer)
     clipboard.grab(offer)
     return offer
 
@@ -173,6 +176,7 @@ class RecordingServer:
     """Stands in for `spicetrio.Server`."""
 
     agent: RecordingAgent
+    shared_folder = None
 
     def __init__(self) -> None:
         self.display = RecordingDisplay(1, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import cast
 
@@ -16,7 +16,9 @@ import spicetrio
 from spicetrio.sources.errors import SourceError
 from spicetrio.sources.x11 import serve_x11
 from spicetrio.wire.enums import ChannelType
+from tests.sources.x11.recording import viewers_offer
 from tests.sources.x11.screen import Screen
+from tests.sources.x11.selecting import SelectionClient
 
 
 @asynccontextmanager
@@ -83,3 +85,25 @@ async def test_what_viewers_do_arrives(xvfb: dict[str, str], screen: Screen) -> 
         ]
         with trio.fail_after(5):
             await inputs.locks.wait_value(spicetrio.Locks.CAPS)
+
+
+@pytest.mark.parametrize("shares", [True, False])
+async def test_files_can_be_pasted_where_viewers_share_folders(
+    xvfb: dict[str, str], client: SelectionClient, shares: bool
+) -> None:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(spicetrio.open_server(port=0, disable_ticketing=True))
+        if shares:
+            await stack.enter_async_context(server.open_webdav())
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        with trio.fail_after(15):
+            await nursery.start(partial(serve_x11, server, display=xvfb["DISPLAY"], start=None, size=(1, 1)))
+        agent = server._main.relay._agent
+        assert agent is not None
+        viewers_offer(agent.clipboards[spicetrio.Selection.CLIPBOARD], FILE_LIST=b"copy\0/x\0", UTF8_TEXT=b"x")
+        await client.until_owned("CLIPBOARD")
+        window = client.window()
+        client.ask(window, "CLIPBOARD", "TARGETS")
+        assert await client.answer() == "PLACE"
+        assert ("text/uri-list" in client.atoms(window)) is shares
+        nursery.cancel_scope.cancel()

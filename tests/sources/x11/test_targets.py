@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from spicetrio import ClipboardType
-from spicetrio.sources.x11.targets import Targets
+from spicetrio.sources.x11.targets import FILE_TARGETS, Targets
 
 ATOMS = {name: number for number, name in enumerate(Targets.NAMES, start=100)}
 
 
 @pytest.fixture
 def targets() -> Targets:
-    return Targets(ATOMS)
+    return Targets(ATOMS, files=False)
 
 
 def test_the_best_target_is_read(targets: Targets) -> None:
@@ -60,3 +62,21 @@ def test_images_are_left_as_they_are(targets: Targets) -> None:
     png = ATOMS["image/png"]
     assert targets.encode(png, b"\r\n\0\xff") == (png, b"\r\n\0\xff")
     assert targets.decode(ClipboardType.IMAGE_PNG, png, b"\r\n\0\xff") == b"\r\n\0\xff"
+
+
+def test_files_are_had_and_not_given(targets: Targets) -> None:
+    served = Targets(ATOMS, files=True).of([ClipboardType.FILE_LIST])
+    assert list(served) == [ATOMS[name] for name in FILE_TARGETS]
+    assert targets.of([ClipboardType.FILE_LIST]) == {}
+    assert Targets(ATOMS, files=True).readable(served) == {}
+
+
+def test_files_are_told_as_uris_of_this_machine(targets: Targets) -> None:
+    paths = [Path("/tmp/100% zwölf"), Path("/tmp/caf\udce9\nx")]
+    one, other = "file:///tmp/100%25%20zw%C3%B6lf", "file:///tmp/caf%E9%0Ax"
+    for name, data in (
+        ("text/uri-list", f"{one}\r\n{other}\r\n"),
+        ("x-special/gnome-copied-files", f"copy\n{one}\n{other}"),
+        ("x-special/mate-copied-files", f"copy\n{one}\n{other}"),
+    ):
+        assert targets.encode_files(ATOMS[name], paths) == (ATOMS[name], data.encode())

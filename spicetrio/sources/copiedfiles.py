@@ -1,0 +1,270 @@
+"""Files that were copied at a viewer, fetched from its folder when somebody pastes them (FILE_LIST, spec AG-6).
+
+What a viewer offers is a list of paths in the folder that it shares. Programs here want files of this machine; so the
+files come into a private folder, all of them before any is pasted. There they stay, as nobody tells when a program has
+read them, until the viewer leaves, this ends, or what was copied since needs the room.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import trio
+
+from spicetrio import Client, ClipboardError, ClipboardType, Offer, SharedFolder
+from spicetrio.sources.webdav import WebdavClient, WebdavError
+
+WAIT_SECONDS: Final = 60.0
+"""How long somebody who pastes waits. What comes later is there for the next one."""
+MOST_KEPT: Final = 8
+"""Lists of which the files are kept, or on their way."""
+MOST_ITEMS: Final = 10_000
+"""Files and folders of one list."""
+MOST_DEPTH: Final = 32
+"""Folders in each other."""
+MOST_PATH_BYTES: Final = 4096
+MOST_NAME_BYTES: Final = 255
+PROGRESS_SECONDS: Final = 10.0
+"""After which it is told how far a long transfer is."""
+
+logger: Final = logging.getLogger(__name__)
+
+
+class _Item(NamedTuple):
+    """A file or folder that is to come."""
+
+    path: str
+    """At the viewer."""
+    place: Path
+    """Below the folder of its list."""
+    is_folder: bool
+    size: int
+
+
+class _Copy:
+    """What has come of one list."""
+
+    def __init__(self, viewer: Client | None) -> None:
+        self.viewer: Final = viewer
+        self.size = 0
+        """Bytes that have come."""
+        self.paths: tuple[Path, ...] = ()
+        """Where the files are, once all are."""
+        self.error = "who copied them has left"
+        """Why there are no paths."""
+        self.waiting = 0
+        """How many wait for it."""
+        self.ready: Final = trio.Event()
+        """There are paths, or there never will be."""
+        self.scope: Final = trio.CancelScope()
+        """Its end is the end of the files."""
+
+
+class CopiedFiles:
+    """The files that viewers have copied, from `open_copied_files`.
+
+    Args:
+        folder: Where viewers have them.
+        limit: The most bytes that are kept here.
+        nursery: Where they are fetched, and kept.
+    """
+
+    def __init__(self, folder: SharedFolder, limit: int, nursery: trio.Nursery) -> None:
+        self._folder = folder
+        self._client = WebdavClient(folder)
+        self._limit = limit
+        self._nursery = nursery
+        self._copies: dict[Offer, _Copy] = {}
+        self._reading = trio.Lock()
+
+    async def fetch(self, offer: Offer) -> tuple[Path, ...]:
+        """Return the files and folders that were copied, when all that is in them is on this machine.
+
+        Args:
+            offer: It has the type FILE_LIST.
+
+        Cancellation: they go on coming, for whoever asks next.
+
+        Raises:
+            ClipboardError: They cannot be had, or not in time.
+        """
+        await trio.lowlevel.checkpoint()
+        if offer.viewer is None or offer.viewer is not self._folder.viewer.value:
+            raise ClipboardError("who copied them shares no folder")
+        if (copy := self._copies.get(offer)) is None:
+            while len(self._copies) >= MOST_KEPT:
+                self._drop_oldest(f"{MOST_KEPT} others are on their way")
+            copy = self._copies[offer] = _Copy(offer.viewer)
+            self._nursery.start_soon(self._keep, offer, copy)
+        copy.waiting += 1
+        try:
+            with trio.fail_after(WAIT_SECONDS):
+                await copy.ready.wait()
+        except trio.TooSlowError:
+            raise ClipboardError("they are still on their way; paste again when they are told to be here") from None
+        finally:
+            copy.waiting -= 1
+        if not copy.paths:
+            raise ClipboardError(copy.error)
+        return copy.paths
+
+    async def follow_viewer(self) -> None:
+        """Let go of the files of viewers that have left, until cancelled."""
+        async with aclosing(self._folder.viewer.eventual_values()) as viewers:
+            async for viewer in viewers:
+                for offer, copy in tuple(self._copies.items()):
+                    if copy.viewer is not viewer:
+                        self._drop(offer)
+
+    async def _keep(self, offer: Offer, copy: _Copy) -> None:
+        """Fetch files, and keep them until they are dropped."""
+        try:
+            with copy.scope:
+                async with _private_folder() as folder:
+                    copy.paths = await self._fetch(offer, copy, folder)
+                    copy.ready.set()
+                    await trio.sleep_forever()
+        except (ClipboardError, WebdavError, OSError) as error:
+            copy.error = str(error)
+            if not copy.waiting:
+                logger.info("the files that %r has copied do not come: %s", copy.viewer, error)
+        finally:
+            if self._copies.get(offer) is copy:
+                del self._copies[offer]
+            copy.ready.set()
+
+    async def _fetch(self, offer: Offer, copy: _Copy, folder: Path) -> tuple[Path, ...]:
+        async with self._reading:  # one at a time, as it may be large
+            paths = _read_list(await offer.read(ClipboardType.FILE_LIST))
+        items = await self._plan(paths)
+        size = sum(item.size for item in items)
+        if size > self._limit:
+            raise ClipboardError(f"they are of {size} bytes, more than the {self._limit} that are taken")
+        logger.info("%r has copied %d files and folders, %d bytes: they are fetched", copy.viewer, len(items), size)
+        for number in range(len(paths)):
+            await trio.Path(folder, str(number)).mkdir()
+        told = trio.current_time()
+        for number, item in enumerate(items):
+            await self._take(item, folder / item.place, copy)
+            if trio.current_time() - told > PROGRESS_SECONDS:
+                told = trio.current_time()
+                logger.info("%d of %d files and folders are here, %d bytes", number + 1, len(items), copy.size)
+        logger.info("what %r has copied is here: %d files and folders, %d bytes", copy.viewer, len(items), copy.size)
+        return tuple(folder / _place(number, path) for number, path in enumerate(paths))
+
+    async def _plan(self, paths: list[str]) -> list[_Item]:
+        """Return all that is to be fetched, folders before what is in them."""
+        items: list[_Item] = []
+        for number, path in enumerate(paths):
+            await self._add(items, path, _place(number, path))
+        return items
+
+    async def _add(self, items: list[_Item], path: str, place: Path) -> None:
+        """Add what is at a path, and all that is in it."""
+        if len(place.parts) > MOST_DEPTH:
+            raise ClipboardError(f"there are folders {MOST_DEPTH} deep, or in a ring")
+        entry, inside = await self._client.look(path)
+        items.append(_Item(path, place, entry.is_folder, entry.size))
+        if len(items) + len(inside) > MOST_ITEMS:
+            raise ClipboardError(f"there are more than {MOST_ITEMS} files and folders")
+        for child in inside:
+            below, where = f"{path}/{child.name}", place / _checked(child.name)
+            if child.is_folder:
+                await self._add(items, below, where)
+            else:
+                items.append(_Item(below, where, False, child.size))
+
+    async def _take(self, item: _Item, place: Path, copy: _Copy) -> None:
+        """Make a folder, or fetch a file; that there is one already is an error."""
+        if item.is_folder:
+            await trio.Path(place).mkdir()
+            return
+        async with await trio.open_file(place, "xb") as file, aclosing(self._client.read(item.path)) as data:
+            async for piece in data:
+                copy.size += len(piece)
+                while sum(kept.size for kept in self._copies.values()) > self._limit:
+                    self._drop_oldest(f"they are of more than the {self._limit} bytes that are taken")
+                await file.write(piece)
+
+    def _drop_oldest(self, complaint: str) -> None:
+        """Drop the oldest files that are not on their way, or say why there is no room."""
+        oldest = next((offer for offer, copy in self._copies.items() if copy.paths), None)
+        if oldest is None:
+            raise ClipboardError(complaint)
+        self._drop(oldest)
+
+    def _drop(self, offer: Offer) -> None:
+        self._copies.pop(offer).scope.cancel()
+
+
+@asynccontextmanager
+async def open_copied_files(folder: SharedFolder, limit: int) -> AsyncIterator[CopiedFiles]:
+    """Fetch files that viewers copy while the block runs; in the end none is left.
+
+    Args:
+        folder: Where viewers have them.
+        limit: The most bytes that are kept here.
+
+    Cancellation: ends the block.
+    """
+    async with trio.open_nursery() as nursery:
+        files = CopiedFiles(folder, limit, nursery)
+        nursery.start_soon(files.follow_viewer)
+        yield files
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _private_folder() -> AsyncIterator[Path]:
+    """Make a folder that is this user's alone, and remove it after the block with all that is in it."""
+    folder = Path(await trio.to_thread.run_sync(partial(tempfile.mkdtemp, prefix="spicetrio-files-")))
+    try:
+        yield folder
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(partial(shutil.rmtree, folder, ignore_errors=True))
+            if await trio.Path(folder).exists():
+                logger.warning("cannot remove %s", folder)
+
+
+def _read_list(data: bytes) -> list[str]:
+    """Return the paths of a FILE_LIST: first what is to be done with them, then they, each with a NUL behind it.
+
+    To cut is to copy here, as what a program moves is the copy.
+    """
+    if data.count(b"\0") > MOST_ITEMS:
+        raise ClipboardError(f"there are more than {MOST_ITEMS} files and folders")
+    action, *paths = data.removesuffix(b"\0").split(b"\0")
+    if action not in (b"copy", b"cut") or not paths:
+        raise ClipboardError(f"what is copied is no list of files: it begins with {data[:64]!r}")
+    for path in paths:
+        root, *names = path.split(b"/")
+        if root or len(path) > MOST_PATH_BYTES:
+            raise ClipboardError(f"{path[:64]!r} is no path in the viewer's folder")
+        for name in names or [b""]:
+            _checked(os.fsdecode(name))
+    return [os.fsdecode(path) for path in paths]
+
+
+def _checked(name: str) -> str:
+    """Return a name that stays in its folder, whatever the viewer wanted.
+
+    Raises:
+        ClipboardError: It is none.
+    """
+    if name in ("", ".", "..") or "/" in name or "\0" in name or len(os.fsencode(name)) > MOST_NAME_BYTES:
+        raise ClipboardError(f"{name[:MOST_NAME_BYTES]!r} is no name for a file")
+    return name
+
+
+def _place(number: int, path: str) -> Path:
+    """Return where a path of the list goes: into a folder of its own, as two may have the same name."""
+    return Path(str(number), path.rpartition("/")[2])
