@@ -1,18 +1,20 @@
 """Garbage collections that no viewer notices.
 
 A full collection stops everything while it looks at every object there is: a tenth of a second, with a hundred viewers.
-It is hardly needed, as who leaves leaves no circles of references. So with each viewer that comes, all there is by then
-is set apart from what collections look at; when nobody is there, everything is looked at once.
+It is hardly needed, as what serves a viewer has no circles of references. So with each viewer that comes, all there is
+by then is set apart from what collections look at; when nobody is there, everything is looked at.
 """
 
 from __future__ import annotations
 
 import gc
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from trio_util import AsyncValue
 
 from spicetrio.server.client import Client
+
+_MOST_LOOKS: Final = 4
 
 
 async def collect_unseen(clients: AsyncValue[tuple[Client, ...]]) -> NoReturn:
@@ -28,12 +30,17 @@ async def collect_unseen(clients: AsyncValue[tuple[Client, ...]]) -> NoReturn:
         async for current in clients.eventual_values():
             if not current:
                 gc.unfreeze()
-                gc.collect()
-                gc.freeze()
-            elif len(current) > known:
-                gc.collect(1)  # the young, which are few: what is garbage among them would be kept
-                gc.freeze()
+            if not current or len(current) > known:
+                _set_apart()
             known = len(current)
     finally:
         gc.unfreeze()
     raise AssertionError("the value never ends")
+
+
+def _set_apart() -> None:
+    """Set apart what there is and is not garbage. To find that takes several looks: circles can hang on circles."""
+    for _ in range(_MOST_LOOKS):
+        if not gc.collect():
+            break
+    gc.freeze()

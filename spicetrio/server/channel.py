@@ -112,7 +112,7 @@ class ChannelClient(Generic[ChannelT]):
                         await self._receive(stream, framing)
                     finally:
                         self.live = False
-                        # Were it left to the nursery in case of an error, there would be a circle of references.
+                        # Were an error left to the nursery to do so, it would be in a circle of references.
                         nursery.cancel_scope.cancel()
 
     async def _send_result(self, stream: trio.abc.SendStream) -> None:
