@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
-import stat
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final
@@ -20,6 +18,8 @@ from spicetrio.sources.qemu.qmp import open_display_at
 
 END_SECONDS: Final = 1.0
 """How long a QEMU that hung up may take to end, and the other way around."""
+START_SECONDS: Final = 5.0
+"""After so long it is said that a QEMU has not started: it may be large, or the command may start something else."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ async def attach(show: Show, place: Place, environment: Mapping[str, str], task_
     Raises:
         SourceError: It cannot be shown; also inside a group.
     """
-    await _show(show, await _find(place, environment), task_status)
+    await _show(show, await _find(place, environment), task_status.started)
 
 
 async def start(show: Show, command: Sequence[str], task_status: trio.TaskStatus[str]) -> None:
@@ -43,11 +43,18 @@ async def start(show: Show, command: Sequence[str], task_status: trio.TaskStatus
     Raises:
         SourceError: It cannot be started or shown, or ended with an error; also inside a group.
     """
+    shown = trio.Event()
+
+    def started(name: str) -> None:
+        shown.set()
+        task_status.started(name)
+
     async with open_machine(command) as machine:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_follow_end, machine.process)
-                await _show(show, await machine.connect(), task_status)
+                nursery.start_soon(_tell_of_delay, command[0], shown)
+                await _show(show, await machine.connect(), started)
                 nursery.cancel_scope.cancel()
         except* SourceError:
             await _check_end(command[0], machine.process)
@@ -62,6 +69,13 @@ async def _follow_end(process: trio.Process) -> None:
     raise SourceError("the machine ended before it could be shown")
 
 
+async def _tell_of_delay(name: str, shown: trio.Event) -> None:
+    with trio.move_on_after(START_SECONDS):
+        await shown.wait()
+        return
+    _log.warning("%s has started, and shows no machine yet: it is waited for", name)
+
+
 async def _check_end(name: str, process: trio.Process) -> None:
     """Raise if a machine ended with an error, of which it has said itself what it is."""
     with trio.move_on_after(END_SECONDS):
@@ -72,16 +86,16 @@ async def _check_end(name: str, process: trio.Process) -> None:
         raise SourceError(f"{name} ended by signal {-process.returncode}")
 
 
-async def _show(show: Show, opening: AbstractAsyncContextManager[Bus], task_status: trio.TaskStatus[str]) -> None:
+async def _show(show: Show, opening: AbstractAsyncContextManager[Bus], started: Callable[[str], None]) -> None:
     name = None
 
-    def started(shown: str) -> None:
+    def note(shown: str) -> None:
         nonlocal name
         name = shown
-        task_status.started(shown)
+        started(shown)
 
     async with opening as bus:
-        await show(bus, started)
+        await show(bus, note)
     if name is None:
         raise SourceError("the machine ended before it could be shown")
     _log.info("the machine %r has ended", name)
@@ -100,8 +114,7 @@ async def _find(place: Place, environment: Mapping[str, str]) -> AbstractAsyncCo
 
 def _inherited(descriptor: int) -> socket.socket:
     try:
-        if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-            return socket.socket(fileno=descriptor)
-    except OSError:
-        pass
-    raise SourceError(f"descriptor {descriptor} is no socket: pass a D-Bus connection to QEMU along")
+        return socket.socket(fileno=descriptor)
+    except OSError as error:
+        text = f"descriptor {descriptor} is no socket: pass one end of a D-Bus connection to QEMU along"
+        raise SourceError(text) from error

@@ -14,7 +14,7 @@ from pathlib import Path
 import trio
 from PIL import Image
 
-from spicetrio.sources.qemu.qmp import Qmp
+from spicetrio.sources.qemu.qmp import ANSWER_SECONDS, Qmp
 from tests.clients.processes import need, open_child
 
 PROGRAM = "qemu-system-x86_64"
@@ -106,7 +106,7 @@ async def open_monitor(path: Path) -> AsyncIterator[Qmp]:
     with trio.socket.socket(socket.AF_UNIX) as sock:
         await wait_exists(path)
         await sock.connect(str(path))
-        monitor = Qmp(sock)
+        monitor = Qmp(sock, ANSWER_SECONDS)
         await monitor.greet()
         yield monitor
 
