@@ -87,18 +87,17 @@ async def _check_end(name: str, process: trio.Process) -> None:
 
 
 async def _show(show: Show, opening: AbstractAsyncContextManager[Bus], started: Callable[[str], None]) -> None:
-    name = None
+    shown = False
 
-    def note(shown: str) -> None:
-        nonlocal name
-        name = shown
-        started(shown)
+    def note(name: str) -> None:
+        nonlocal shown
+        shown = True
+        started(name)
 
     async with opening as bus:
         await show(bus, note)
-    if name is None:
+    if not shown:
         raise SourceError("the machine ended before it could be shown")
-    _log.info("the machine %r has ended", name)
 
 
 async def _find(place: Place, environment: Mapping[str, str]) -> AbstractAsyncContextManager[Bus]:

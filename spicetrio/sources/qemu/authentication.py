@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import struct
 from typing import Final
 
 from spicetrio.sources.errors import SourceError
@@ -11,13 +13,21 @@ MOST_BYTES: Final = 4096
 """Of the answer; two short lines are expected."""
 
 
-def greeting() -> bytes:
+def greeting(user: int) -> bytes:
     """What a client says first. It needs no answer, so it can be there before the other end looks.
 
     QEMU waits for it in its main loop, and the virtual machine with it.
+
+    Args:
+        user: Who the other end takes this one for, by the socket.
     """
-    user = str(os.geteuid()).encode().hex().encode()
-    return b"\0AUTH EXTERNAL " + user + b"\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n"
+    return b"\0AUTH EXTERNAL " + str(user).encode().hex().encode() + b"\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n"
+
+
+def pair_owner(sock: socket.socket) -> int:
+    """Return who made a pair of sockets: that is who both ends take each other for, whoever has them now."""
+    _, user, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return user if user >= 0 else os.geteuid()
 
 
 def answer_size(answer: bytes) -> int | None:

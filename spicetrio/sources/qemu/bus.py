@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -227,7 +228,7 @@ async def open_peer(sock: socket.socket) -> AsyncIterator[Bus]:
         SourceError: It does not answer.
     """
     with trio.socket.from_stdlib_socket(sock) as transport:
-        async with _running(transport, None) as bus:
+        async with _running(transport, authentication.pair_owner(sock), None) as bus:
             yield bus
 
 
@@ -249,9 +250,16 @@ async def open_bus(address: str, name: str | None, *, wait: bool) -> AsyncIterat
             await transport.connect(path)
         except OSError as error:
             raise SourceError(f"cannot connect to the bus at {address}: {error.strerror or error}") from error
-        async with _running(transport, name or NAME) as bus:
+        joined = False
+        async with _running(transport, os.geteuid(), name or NAME) as bus:
             await bus.join(wait=wait)
+            joined = True
             yield bus
+        if not joined:  # libvirt's hang up on all but the user of the machine
+            raise SourceError(
+                f"the bus at {address} hung up: if it has not ended, it is not for user {os.geteuid()}: "
+                "run spicetrio as the user of the machine"
+            )
 
 
 def _path(address: str) -> str:
@@ -267,10 +275,10 @@ def _path(address: str) -> str:
 
 
 @asynccontextmanager
-async def _running(transport: trio.socket.SocketType, name: str | None) -> AsyncIterator[Bus]:
+async def _running(transport: trio.socket.SocketType, user: int, name: str | None) -> AsyncIterator[Bus]:
     try:
         with trio.fail_after(CONNECT_SECONDS):
-            rest = await _let_in(transport)
+            rest = await _let_in(transport, user)
     except trio.TooSlowError:
         raise SourceError("nobody answers at the other end of the D-Bus connection") from None
     connection = jeepney.io.trio.DBusConnection(transport, enable_fds=True)
@@ -288,15 +296,15 @@ async def _running(transport: trio.socket.SocketType, name: str | None) -> Async
             nursery.cancel_scope.cancel()
 
 
-async def _let_in(transport: trio.socket.SocketType) -> bytes:
-    """Be let in; return what came behind the answer.
+async def _let_in(transport: trio.socket.SocketType, user: int) -> bytes:
+    """Be let in as a user; return what came behind the answer.
 
     Raises:
         SourceError: The other end does not, or it hung up.
     """
     answer = b""
     try:
-        await transport.send(authentication.greeting())
+        await transport.send(authentication.greeting(user))
         while (size := authentication.answer_size(answer)) is None:
             data = await transport.recv(authentication.MOST_BYTES)
             if not data:

@@ -109,7 +109,7 @@ class ListenerConnection:
 
     async def greet(self) -> None:
         """Say what QEMU will want to hear first."""
-        await self._socket.send(authentication.greeting())
+        await self._socket.send(authentication.greeting(os.geteuid()))
 
     async def read_answer(self) -> None:
         """Read QEMU's answer to that.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from typing import Final
@@ -21,7 +22,8 @@ from spicetrio.sources.qemu.sound import open_sound
 
 ROOT: Final = "/org/qemu/Display1"
 VM: Final = "org.qemu.Display1.VM"
-GOODBYE: Final = "the virtual machine has ended"
+
+_log = logging.getLogger(__name__)
 
 
 async def show(
@@ -83,8 +85,11 @@ async def show(
             await trio.sleep_forever()
         finally:
             if bus.gone:
+                # Without a bus these cannot be told apart.
+                goodbye = "the virtual machine has ended" + ", or another program shows it now" * bus.straight
+                _log.info("%s: %s", name, goodbye)
                 for viewer in server.clients.value:
-                    viewer.end(GOODBYE)
+                    viewer.end(goodbye)
 
 
 def _consoles(objects: Mapping[str, Mapping[str, Properties]]) -> list[tuple[str, Properties]]:

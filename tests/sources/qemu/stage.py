@@ -72,9 +72,13 @@ class Stage:
 
 
 @asynccontextmanager
-async def open_stage(place: Place | None = None, *, start: Sequence[str] | None = None) -> AsyncIterator[Stage]:
+async def open_stage(
+    place: Place | None = None, *, start: Sequence[str] | None = None, name: str = "first"
+) -> AsyncIterator[Stage]:
     """Show a machine while the block runs: one that is there, or one that is started."""
-    async with spicetrio.open_server(port=None, unix=f"@spicetrio-{os.getpid()}", disable_ticketing=True) as server:
+    async with spicetrio.open_server(
+        port=None, unix=f"@spicetrio-{os.getpid()}-{name}", disable_ticketing=True
+    ) as server:
         stage = Stage(server)
         async with trio.open_nursery() as nursery:
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -67,6 +68,30 @@ async def test_who_is_cancelled_along_with_the_connection_is_still_answered() ->
                 finally:
                     with trio.CancelScope(shield=True):
                         assert await bus.call("/a", "org.qemu.A", "Release") == ()
+
+
+async def test_who_was_given_a_socket_is_let_in_as_who_made_it() -> None:
+    """As libvirt makes them, and gives them to whoever may use it."""
+    us = os.geteuid()
+    user = 65534 if us == 0 else us
+    os.seteuid(user)
+    try:
+        ours, theirs = socket.socketpair()
+    finally:
+        os.seteuid(us)
+    peer = Peer(theirs)
+    said = b""
+
+    async def let_in() -> None:
+        nonlocal said
+        said = await peer.authenticate()
+
+    with peer.socket:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(let_in)
+            async with open_peer(ours):
+                pass
+    assert said.startswith(b"\0AUTH EXTERNAL " + str(user).encode().hex().encode() + b"\r\n")
 
 
 BAD = {
@@ -165,6 +190,26 @@ async def _hold_name(address: str, *, task_status: trio.TaskStatus[trio.CancelSc
         async with open_named(address):
             task_status.started(scope)
             await trio.sleep_forever()
+
+
+async def test_a_bus_that_hangs_up_on_who_says_hello() -> None:
+    """That of libvirt does so unless it is the machine's user."""
+    listener = trio.socket.socket(socket.AF_UNIX)
+    with listener:
+        await listener.bind("\0spicetrio-hangs-up")
+        listener.listen()
+
+        async def hang_up() -> None:
+            peer = Peer(socket.socket(fileno=(await listener.accept())[0].detach()))
+            with peer.socket:
+                await peer.authenticate()
+                await peer.receive()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hang_up)
+            with pytest.raises(SourceError, match="run spicetrio as the user of the machine"):
+                async with open_bus("unix:abstract=spicetrio-hangs-up", None, wait=True):
+                    pass
 
 
 async def test_a_name_that_is_none(tmp_path: Path) -> None:

@@ -94,6 +94,30 @@ async def test_detach_and_attach_again(machine: Machine) -> None:
     assert await machine.is_running()
 
 
+async def test_who_comes_second_has_the_machine_and_the_first_ends(machine: Machine) -> None:
+    await machine.stop_booted()
+    async with open_stage(Place(qmp=machine.qmp)) as first, open_stage(Place(qmp=machine.qmp), name="second") as second:
+        await second.wait_shows(await machine.picture())
+        with trio.fail_after(5):
+            await first.ended.wait()
+        assert not second.ended.is_set()
+
+
+async def test_several_may_look_at_a_machine_on_a_bus(tmp_path: Path) -> None:
+    async with open_bus(tmp_path) as address, open_machine(tmp_path, display=f"dbus,addr={address}") as machine:
+        place = Place(dbus_address=address, wait=True)
+        async with open_stage(place) as first, open_stage(place, name="second") as second:
+            picture = await machine.stop_booted()
+            await first.wait_shows(picture)
+            await second.wait_shows(picture)
+
+
+async def test_an_error_is_one_line_although_there_are_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spicetrio.sources.qemu.listener._CONSOLE", "org.qemu.Display1.None")
+    async with open_machine(tmp_path, "-serial", "vc") as machine:
+        assert "VGA cannot be shown" in await refusal(Place(qmp=machine.qmp))
+
+
 async def test_every_head_is_a_display(tmp_path: Path) -> None:
     async with open_machine(tmp_path, card=TWO_HEADS) as machine, open_stage(Place(qmp=machine.qmp)) as stage:
         await stage.wait_shows(await machine.stop_booted(), 0)
