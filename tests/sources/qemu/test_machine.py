@@ -115,7 +115,7 @@ async def test_several_may_look_at_a_machine_on_a_bus(tmp_path: Path) -> None:
 async def test_an_error_is_one_line_although_there_are_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spicetrio.sources.qemu.listener._CONSOLE", "org.qemu.Display1.None")
     async with open_machine(tmp_path, "-serial", "vc") as machine:
-        assert "VGA cannot be shown" in await refusal(Place(qmp=machine.qmp))
+        assert "video cannot be shown" in await refusal(Place(qmp=machine.qmp))
 
 
 async def test_every_head_is_a_display(tmp_path: Path) -> None:
