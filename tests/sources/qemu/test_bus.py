@@ -155,14 +155,14 @@ async def test_a_stranger_on_the_bus_cannot_speak_for_qemu_or_the_bus(tmp_path: 
         async with stranger.router() as router:
             call = jeepney.new_method_call(jeepney.DBusAddress("/", us, "org.freedesktop.DBus.Peer"), "Ping")
             answer = await router.send_and_get_reply(call)
-        assert answer.header.message_type is jeepney.MessageType.error
         assert not seen
-        assert not bus.gone
         await qemu.send(signal(PROPERTIES, "PropertiesChanged", "sa{sv}as", CONSOLE, {"Width": ("u", 8)}, []))
         with trio.fail_after(5):
             while not seen:  # noqa: ASYNC110
                 await trio.sleep(0.01)
-        assert seen == [{"Width": 8}]
+    assert not bus.gone, "the block was cancelled"
+    assert answer.header.message_type is jeepney.MessageType.error, "it was answered after all that was forged"
+    assert seen == [{"Width": 8}]
 
 
 async def test_another_machine_that_takes_over_the_name_is_not_taken_for_the_first(tmp_path: Path) -> None:
@@ -224,4 +224,5 @@ async def test_an_address_as_buses_write_it(tmp_path: Path) -> None:
     async with open_daemon(tmp_path) as address, open_named(address):
         listed = f"tcp:host=localhost;{address.replace('/', '%2f')},guid=0123456789abcdef0123456789abcdef"
         async with open_bus(listed, "org.qemu", wait=False) as bus:
-            assert not bus.straight
+            pass
+    assert not bus.straight
