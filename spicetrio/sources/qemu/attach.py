@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Final
 
 import trio
@@ -18,8 +19,8 @@ from spicetrio.sources.qemu.qmp import open_display_at
 
 END_SECONDS: Final = 1.0
 """How long a QEMU that hung up may take to end, and the other way around."""
-START_SECONDS: Final = 5.0
-"""After so long it is said that a QEMU has not started: it may be large, or the command may start something else."""
+DELAY_SECONDS: Final = 5.0
+"""After so long it is said that nothing is shown yet: a QEMU may take minutes to start, or something else is there."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ async def attach(show: Show, place: Place, environment: Mapping[str, str], task_
     Raises:
         SourceError: It cannot be shown; also inside a group.
     """
-    await _show(show, await _find(place, environment), task_status.started)
+    await _show(show, partial(_find, place, environment), task_status.started)
 
 
 async def start(show: Show, command: Sequence[str], task_status: trio.TaskStatus[str]) -> None:
@@ -43,18 +44,11 @@ async def start(show: Show, command: Sequence[str], task_status: trio.TaskStatus
     Raises:
         SourceError: It cannot be started or shown, or ended with an error; also inside a group.
     """
-    shown = trio.Event()
-
-    def started(name: str) -> None:
-        shown.set()
-        task_status.started(name)
-
     async with open_machine(command) as machine:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_follow_end, machine.process)
-                nursery.start_soon(_tell_of_delay, command[0], shown)
-                await _show(show, await machine.connect(), started)
+                await _show(show, machine.connect, task_status.started)
                 nursery.cancel_scope.cancel()
         except* SourceError:
             await _check_end(command[0], machine.process)
@@ -69,13 +63,6 @@ async def _follow_end(process: trio.Process) -> None:
     raise SourceError("the machine ended before it could be shown")
 
 
-async def _tell_of_delay(name: str, shown: trio.Event) -> None:
-    with trio.move_on_after(START_SECONDS):
-        await shown.wait()
-        return
-    _log.warning("%s has started, and shows no machine yet: it is waited for", name)
-
-
 async def _check_end(name: str, process: trio.Process) -> None:
     """Raise if a machine ended with an error, of which it has said itself what it is."""
     with trio.move_on_after(END_SECONDS):
@@ -86,18 +73,29 @@ async def _check_end(name: str, process: trio.Process) -> None:
         raise SourceError(f"{name} ended by signal {-process.returncode}")
 
 
-async def _show(show: Show, opening: AbstractAsyncContextManager[Bus], started: Callable[[str], None]) -> None:
-    shown = False
+async def _show(
+    show: Show, connect: Callable[[], Awaitable[AbstractAsyncContextManager[Bus]]], started: Callable[[str], None]
+) -> None:
+    shown = trio.Event()
 
     def note(name: str) -> None:
-        nonlocal shown
-        shown = True
+        shown.set()
         started(name)
 
-    async with opening as bus:
-        await show(bus, note)
-    if not shown:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_tell_of_delay, shown)
+        async with await connect() as bus:
+            await show(bus, note)
+        nursery.cancel_scope.cancel()
+    if not shown.is_set():
         raise SourceError("the machine ended before it could be shown")
+
+
+async def _tell_of_delay(shown: trio.Event) -> None:
+    with trio.move_on_after(DELAY_SECONDS):
+        await shown.wait()
+        return
+    _log.info("no machine is shown yet: it is waited for")
 
 
 async def _find(place: Place, environment: Mapping[str, str]) -> AbstractAsyncContextManager[Bus]:
