@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import stat
 from functools import partial
 
 from spicetrio.cli.options import add_serving_options, read_serving_options
@@ -81,6 +83,14 @@ def execute(arguments: argparse.Namespace, parser: Parser) -> int:
 
 
 def _descriptor(text: str) -> int:
+    """Read the number of a descriptor that was inherited: it is looked at before any other is open here."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no descriptor: expected its number")
-    return int(text)
+    try:
+        if stat.S_ISSOCK(os.fstat(int(text)).st_mode):
+            return int(text)
+    except (OSError, OverflowError):
+        pass
+    raise argparse.ArgumentTypeError(
+        f"descriptor {text} is no socket: pass one end of a D-Bus connection to QEMU along"
+    )

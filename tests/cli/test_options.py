@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import io
 import re
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -182,10 +183,12 @@ def test_sizes(text: str) -> None:
         (["demo", "--share-dir", "--copied-files-limit", "5"], "not supported yet: --copied-files-limit 5"),
         (["x11", "--start", "xterm 'a"], "no closing quotation"),
         (["qemu", "--qmp", "/a", "--dbus-address", "unix:path=/b"], "--qmp and --dbus-address exclude each other"),
-        (["qemu", "--dbus-p2p-fd", "3", "--", "qemu"], "--dbus-p2p-fd and a command to start exclude each other"),
+        (["qemu", "--qmp", "/a", "--", "qemu"], "--qmp and a command to start exclude each other"),
         (["qemu", "--qmp", "/a", "--wait"], "on a bus"),
         (["qemu", "--bus-name", "org.qemu.a", "--", "qemu"], "on a bus"),
         (["qemu", "--dbus-p2p-fd", "x"], "expected its number"),
+        (["qemu", "--dbus-p2p-fd", "987654"], "descriptor 987654 is no socket"),
+        (["qemu", "--dbus-p2p-fd", "9" * 30], "is no socket"),
         (["qemu", "--start", "qemu", "--", "qemu"], "one command"),
         (["qemu", "--start", "qemu 'a"], "no closing quotation"),
         (["qemu", "--start", ""], "expected the command"),
@@ -246,7 +249,6 @@ def test_what_x11_shows(monkeypatch: pytest.MonkeyPatch, arguments: list[str], e
     [
         ([], Place(), None),
         (["--qmp", "/a"], Place(qmp="/a"), None),
-        (["--dbus-p2p-fd", "3"], Place(dbus_p2p_fd=3), None),
         (["--wait", "--bus-name", "org.qemu.a"], Place(bus_name="org.qemu.a", wait=True), None),
         (["--dbus-address", "unix:path=/b", "--wait"], Place(dbus_address="unix:path=/b", wait=True), None),
         (["--start", "qemu -m '1 G'"], Place(), ["qemu", "-m", "1 G"]),
@@ -267,6 +269,17 @@ def test_what_qemu_shows(
     assert main(["qemu", *arguments]) == 0
     (source,) = sources
     assert {"place": place, "start": start}.items() <= source.keywords.items()
+
+
+def test_a_descriptor_that_qemu_is_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sources = []
+    monkeypatch.setattr("spicetrio.cli.qemu.run", lambda prog, serving, source: sources.append(source) or 0)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert main(["qemu", "--dbus-p2p-fd", str(ours.fileno())]) == 0
+        assert sources[0].keywords["place"] == Place(dbus_p2p_fd=ours.fileno())
+    with (tmp_path / "file").open("wb") as file, pytest.raises(SystemExit):
+        main(["qemu", "--dbus-p2p-fd", str(file.fileno())])
 
 
 @pytest.mark.parametrize(

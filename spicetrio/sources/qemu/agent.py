@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
 import spicetrio
+from spicetrio.sources.qemu.bus import BusError
 from spicetrio.sources.qemu.chardev import Chardev
 from spicetrio.sources.qemu.console import Console
+
+_log = logging.getLogger(__name__)
 
 
 class AgentService:
@@ -46,7 +50,12 @@ class AgentService:
     async def _serve_guest(self) -> None:
         assert self._chardev is not None
         devices = [console.graphics_device for console in self._consoles]
-        await self._server.serve_guest_agent(await self._chardev.connect(), devices=devices)
+        try:
+            stream = await self._chardev.connect()
+        except BusError as error:
+            _log.warning("there is no agent: %s", error)
+        else:
+            await self._server.serve_guest_agent(stream, devices=devices)
         await trio.sleep_forever()  # its port was closed, or it made no sense; it is the guest's to open it again
 
     async def _stand_in(self) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
-import stat
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Final
 
 import trio
@@ -20,6 +19,8 @@ from spicetrio.sources.qemu.qmp import open_display_at
 
 END_SECONDS: Final = 1.0
 """How long a QEMU that hung up may take to end, and the other way around."""
+DELAY_SECONDS: Final = 5.0
+"""After so long it is said that nothing is shown yet: a QEMU may take minutes to start, or something else is there."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ async def attach(show: Show, place: Place, environment: Mapping[str, str], task_
     Raises:
         SourceError: It cannot be shown; also inside a group.
     """
-    await _show(show, await _find(place, environment), task_status)
+    await _show(show, partial(_find, place, environment), task_status.started)
 
 
 async def start(show: Show, command: Sequence[str], task_status: trio.TaskStatus[str]) -> None:
@@ -47,7 +48,7 @@ async def start(show: Show, command: Sequence[str], task_status: trio.TaskStatus
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_follow_end, machine.process)
-                await _show(show, await machine.connect(), task_status)
+                await _show(show, machine.connect, task_status.started)
                 nursery.cancel_scope.cancel()
         except* SourceError:
             await _check_end(command[0], machine.process)
@@ -72,19 +73,29 @@ async def _check_end(name: str, process: trio.Process) -> None:
         raise SourceError(f"{name} ended by signal {-process.returncode}")
 
 
-async def _show(show: Show, opening: AbstractAsyncContextManager[Bus], task_status: trio.TaskStatus[str]) -> None:
-    name = None
+async def _show(
+    show: Show, connect: Callable[[], Awaitable[AbstractAsyncContextManager[Bus]]], started: Callable[[str], None]
+) -> None:
+    shown = trio.Event()
 
-    def started(shown: str) -> None:
-        nonlocal name
-        name = shown
-        task_status.started(shown)
+    def note(name: str) -> None:
+        shown.set()
+        started(name)
 
-    async with opening as bus:
-        await show(bus, started)
-    if name is None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_tell_of_delay, shown)
+        async with await connect() as bus:
+            await show(bus, note)
+        nursery.cancel_scope.cancel()
+    if not shown.is_set():
         raise SourceError("the machine ended before it could be shown")
-    _log.info("the machine %r has ended", name)
+
+
+async def _tell_of_delay(shown: trio.Event) -> None:
+    with trio.move_on_after(DELAY_SECONDS):
+        await shown.wait()
+        return
+    _log.info("no machine is shown yet: it is waited for")
 
 
 async def _find(place: Place, environment: Mapping[str, str]) -> AbstractAsyncContextManager[Bus]:
@@ -100,8 +111,7 @@ async def _find(place: Place, environment: Mapping[str, str]) -> AbstractAsyncCo
 
 def _inherited(descriptor: int) -> socket.socket:
     try:
-        if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-            return socket.socket(fileno=descriptor)
-    except OSError:
-        pass
-    raise SourceError(f"descriptor {descriptor} is no socket: pass a D-Bus connection to QEMU along")
+        return socket.socket(fileno=descriptor)
+    except OSError as error:
+        text = f"descriptor {descriptor} is no socket: pass one end of a D-Bus connection to QEMU along"
+        raise SourceError(text) from error

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import jeepney
+import jeepney.bus
 import jeepney.io.trio
+import jeepney.low_level
 import trio
 
 from spicetrio.sources.errors import SourceError
 from spicetrio.sources.qemu import authentication
+from spicetrio.sources.qemu.messages import MALFORMED, MOST_BODY_BYTES
 
 NAME: Final = "org.qemu"
 """What a QEMU calls itself on a bus unless it was told otherwise."""
@@ -27,7 +31,7 @@ Properties = Mapping[str, Any]
 """Values by the names of the properties."""
 
 
-class BusError(Exception):
+class BusError(SourceError):
     """QEMU, or the bus, refused a call."""
 
     def __init__(self, name: str, text: str) -> None:
@@ -47,9 +51,10 @@ class _Answer:
 class Bus:
     """A connection to a QEMU, straight or over a bus, from `open_peer` or `open_bus`."""
 
-    def __init__(self, connection: Any, owner: str | None) -> None:
+    def __init__(self, connection: Any, name: str | None) -> None:
         self._connection = connection
-        self._owner = owner
+        self._name = name
+        self._owner: str | None = None
         self._answers: dict[int, _Answer] = {}
         self._watchers: dict[tuple[str, str], Callable[[Properties], None]] = {}
         self._appeared = trio.Event()
@@ -59,7 +64,7 @@ class Bus:
     @property
     def straight(self) -> bool:
         """There is no bus between this end and QEMU."""
-        return self._owner is None
+        return self._name is None
 
     async def call(self, path: str, interface: str, member: str, signature: str = "", *arguments: Any) -> Any:
         """Call a method of one of QEMU's objects; return what it returns.
@@ -99,14 +104,19 @@ class Bus:
             for path, interfaces in tree.items()
         }
 
-    async def run(self, scope: trio.CancelScope) -> None:
-        """Read answers and signals, and cancel the scope when QEMU is gone."""
+    async def run(self) -> None:
+        """Read answers and signals until QEMU is gone.
+
+        Raises:
+            SourceError: What came makes no sense.
+        """
         while not self.gone:
             try:
-                self._take(await self._connection.receive())
+                await self._take(await self._connection.receive())
             except (trio.EndOfChannel, trio.BrokenResourceError):
                 self.gone = True
-        scope.cancel()
+            except MALFORMED as error:
+                raise SourceError(f"QEMU sent a message that makes no sense: {error}") from error
 
     async def join(self, *, wait: bool) -> None:
         """Be known to the bus, and find the QEMU there.
@@ -116,26 +126,28 @@ class Bus:
         Raises:
             SourceError: There is no such QEMU.
         """
-        assert self._owner is not None
         try:
             await self._call(_BUS, _BUS_PATH, _BUS, "Hello")
         except BusError:
-            self._owner = None
+            self._name = None
             return
-        for rule in (
-            f"type='signal',sender='{_BUS}',member='NameOwnerChanged',arg0='{self._owner}'",
-            f"type='signal',sender='{self._owner}',interface='{_PROPERTIES}'",
-        ):
-            await self._call(_BUS, _BUS_PATH, _BUS, "AddMatch", "s", rule)
-        (there,) = await self._call(_BUS, _BUS_PATH, _BUS, "NameHasOwner", "s", self._owner)
-        if there:
-            return
-        if not wait:
-            raise SourceError(
-                f"nobody on the bus is called {self._owner}: start QEMU with -display dbus,addr=ADDRESS on that bus, "
-                "name another with --bus-name, or wait for it with --wait"
-            )
-        await self._appeared.wait()
+        try:
+            for rule in (
+                f"type='signal',sender='{_BUS}',member='NameOwnerChanged',arg0='{self._name}'",
+                f"type='signal',sender='{self._name}',interface='{_PROPERTIES}'",
+            ):
+                await self._call(_BUS, _BUS_PATH, _BUS, "AddMatch", "s", rule)
+        except BusError as error:
+            raise SourceError(f"{self._name} is no name on a bus: give one such as {NAME} with --bus-name") from error
+        try:
+            (self._owner,) = await self._call(_BUS, _BUS_PATH, _BUS, "GetNameOwner", "s", self._name)
+        except BusError as error:
+            if not wait:
+                raise SourceError(
+                    f"nobody on the bus is called {self._name}: start QEMU with -display dbus,addr=ADDRESS on that "
+                    "bus, name another with --bus-name, or wait for it with --wait"
+                ) from error
+            await self._appeared.wait()
 
     async def _call(
         self, owner: str | None, path: str, interface: str, member: str, signature: str = "", *arguments: Any
@@ -166,28 +178,46 @@ class Bus:
             raise BusError(fields[jeepney.HeaderFields.error_name], text)
         return body
 
-    def _take(self, message: Any) -> None:
+    async def _take(self, message: Any) -> None:
         fields = message.header.fields
         answer = self._answers.get(fields.get(jeepney.HeaderFields.reply_serial, 0))
-        if answer is not None:
-            answer.message = message
-            answer.arrived.set()
-        elif message.header.message_type is jeepney.MessageType.signal:
-            self._take_signal(fields, message.body)
+        match message.header.message_type:
+            case jeepney.MessageType.method_return | jeepney.MessageType.error if answer is not None:
+                answer.message = message
+                answer.arrived.set()
+            case jeepney.MessageType.signal:
+                self._take_signal(fields, message.body)
+            case jeepney.MessageType.method_call if not message.header.flags & jeepney.MessageFlag.no_reply_expected:
+                await self._connection.send(jeepney.new_error(message, "org.freedesktop.DBus.Error.UnknownMethod"))
 
     def _take_signal(self, fields: Mapping[Any, str], body: tuple[Any, ...]) -> None:
+        """Take in a signal. Who is on the bus can send any to us, so it counts who has sent it."""
+        sender = fields.get(jeepney.HeaderFields.sender)
         match fields[jeepney.HeaderFields.member]:
-            case "PropertiesChanged":
+            case "PropertiesChanged" if self.straight or sender == self._owner:
                 interface, changed, _ = body
                 watcher = self._watchers.get((fields[jeepney.HeaderFields.path], interface))
                 if watcher is not None:
                     watcher({name: value for name, (_, value) in changed.items()})
-            case "NameOwnerChanged":
+            case "NameOwnerChanged" if sender == _BUS:
                 name, _, owner = body
-                if name == self._owner and owner:
+                if name != self._name:
+                    return
+                if self._owner is None and owner:
+                    self._owner = owner
                     self._appeared.set()
-                elif name == self._owner:
+                elif owner != self._owner:  # another one may have stood in line for the name
                     self.gone = True
+
+
+class _Parser(jeepney.low_level.Parser):  # type: ignore[misc]
+    """Puts messages together, and no larger ones than D-Bus allows."""
+
+    def bytes_desired(self) -> int:
+        size = int(super().bytes_desired())
+        if size > MOST_BODY_BYTES:
+            raise ValueError(f"it has {size} bytes, expected up to {MOST_BODY_BYTES}")
+        return size
 
 
 @asynccontextmanager
@@ -197,8 +227,9 @@ async def open_peer(sock: socket.socket) -> AsyncIterator[Bus]:
     Raises:
         SourceError: It does not answer.
     """
-    async with _running(trio.socket.from_stdlib_socket(sock), None) as bus:
-        yield bus
+    with trio.socket.from_stdlib_socket(sock) as transport:
+        async with _running(transport, authentication.pair_owner(sock), None) as bus:
+            yield bus
 
 
 @asynccontextmanager
@@ -214,15 +245,21 @@ async def open_bus(address: str, name: str | None, *, wait: bool) -> AsyncIterat
         SourceError: There is no such bus, or no such QEMU on it.
     """
     path = _path(address)
-    transport = trio.socket.socket(socket.AF_UNIX)
-    try:
-        await transport.connect(path)
-    except OSError as error:
-        transport.close()
-        raise SourceError(f"cannot connect to the bus at {address}: {error.strerror}") from error
-    async with _running(transport, name or NAME) as bus:
-        await bus.join(wait=wait)
-        yield bus
+    with trio.socket.socket(socket.AF_UNIX) as transport:
+        try:
+            await transport.connect(path)
+        except OSError as error:
+            raise SourceError(f"cannot connect to the bus at {address}: {error.strerror or error}") from error
+        joined = False
+        async with _running(transport, os.geteuid(), name or NAME) as bus:
+            await bus.join(wait=wait)
+            joined = True
+            yield bus
+        if not joined:  # libvirt's hang up on all but the user of the machine
+            raise SourceError(
+                f"the bus at {address} hung up: if it has not ended, it is not for user {os.geteuid()}: "
+                "run spicetrio as the user of the machine"
+            )
 
 
 def _path(address: str) -> str:
@@ -231,31 +268,55 @@ def _path(address: str) -> str:
     Raises:
         SourceError: None has.
     """
-    for one in address.split(";"):
-        transport, _, rest = one.partition(":")
-        keys = dict(pair.partition("=")[::2] for pair in rest.split(","))
-        if transport == "unix" and "path" in keys:
-            return keys["path"]
-        if transport == "unix" and "abstract" in keys:
-            return "\0" + keys["abstract"]
-    raise SourceError(f"{address} is no address of a bus here: expected unix:path=PATH")
+    try:
+        return str(next(jeepney.bus.get_connectable_addresses(address)))
+    except (ValueError, RuntimeError):
+        raise SourceError(f"{address} is no address of a bus here: expected unix:path=PATH") from None
 
 
 @asynccontextmanager
-async def _running(transport: trio.socket.SocketType, owner: str | None) -> AsyncIterator[Bus]:
-    with transport:
+async def _running(transport: trio.socket.SocketType, user: int, name: str | None) -> AsyncIterator[Bus]:
+    try:
+        with trio.fail_after(CONNECT_SECONDS):
+            rest = await _let_in(transport, user)
+    except trio.TooSlowError:
+        raise SourceError("nobody answers at the other end of the D-Bus connection") from None
+    connection = jeepney.io.trio.DBusConnection(transport, enable_fds=True)
+    connection.parser = _Parser()
+    connection.parser.add_data(rest)
+    bus = Bus(connection, name)
+    # What is cancelled along with the block may have something to call still, and wait for the answer.
+    reading = trio.CancelScope(shield=True)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_read, bus, reading, nursery.cancel_scope)
         try:
-            with trio.fail_after(CONNECT_SECONDS):
-                await transport.send(authentication.greeting())
-                rest = await authentication.read_answer(transport)
-        except trio.TooSlowError:
-            raise SourceError("nobody answers at the other end of the D-Bus connection") from None
-        except OSError as error:
-            raise SourceError(f"the other end of the D-Bus connection hung up: {error.strerror}") from error
-        connection = jeepney.io.trio.DBusConnection(transport, enable_fds=True)
-        connection.parser.add_data(rest)
-        bus = Bus(connection, owner)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(bus.run, nursery.cancel_scope)
             yield bus
+        finally:
+            reading.cancel()
             nursery.cancel_scope.cancel()
+
+
+async def _let_in(transport: trio.socket.SocketType, user: int) -> bytes:
+    """Be let in as a user; return what came behind the answer.
+
+    Raises:
+        SourceError: The other end does not, or it hung up.
+    """
+    answer = b""
+    try:
+        await transport.send(authentication.greeting(user))
+        while (size := authentication.answer_size(answer)) is None:
+            data = await transport.recv(authentication.MOST_BYTES)
+            if not data:
+                raise SourceError("the other end of the D-Bus connection hung up")
+            answer += data
+    except OSError as error:
+        raise SourceError(f"the other end of the D-Bus connection hung up: {error.strerror}") from error
+    return answer[size:]
+
+
+async def _read(bus: Bus, reading: trio.CancelScope, scope: trio.CancelScope) -> None:
+    """Read, and cancel the scope when QEMU is gone."""
+    with reading:
+        await bus.run()
+    scope.cancel()

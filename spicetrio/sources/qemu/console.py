@@ -11,7 +11,7 @@ import spicetrio
 from spicetrio.sources.errors import SourceError
 from spicetrio.sources.qemu.bus import Bus, BusError, Properties
 from spicetrio.sources.qemu.listener import Listener
-from spicetrio.sources.qemu.screen import Screen
+from spicetrio.sources.qemu.screen import MAX_SIDE, Screen
 
 CONSOLE: Final = "org.qemu.Display1.Console"
 DRAW_INTERVAL: Final = 1 / 60
@@ -76,10 +76,9 @@ class Console:
         Args:
             area: Of the monitor, in pixels.
         """
+        width, height = min(area.width, MAX_SIDE), min(area.height, MAX_SIDE)
         try:
-            await self._bus.call(
-                self.path, CONSOLE, "SetUIInfo", "qqiiuu", 0, 0, area.left, area.top, area.width, area.height
-            )
+            await self._bus.call(self.path, CONSOLE, "SetUIInfo", "qqiiuu", 0, 0, area.left, area.top, width, height)
         except BusError as error:
             _log.info("%s keeps its size: %s", self._label, error)
 

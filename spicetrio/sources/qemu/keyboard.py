@@ -54,9 +54,10 @@ class Keyboard:
             return
         if event.down:
             self._held.add(number)
+            await self._call("Press", number)
         else:
-            self._held.discard(number)
-        await self._call("Press" if event.down else "Release", number)
+            await self._call("Release", number)
+            self._held.discard(number)  # afterwards: who is cancelled before may not have made the call
 
     async def release_all(self) -> None:
         """Leave no key down."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import mmap
-import os
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -18,7 +17,7 @@ import spicetrio
 from spicetrio.sources.errors import SourceError
 from spicetrio.sources.qemu.bus import Bus
 from spicetrio.sources.qemu.messages import Call, ListenerConnection
-from spicetrio.sources.qemu.screen import Screen
+from spicetrio.sources.qemu.screen import UNUSED_FIRST, Screen
 
 LISTENER: Final = "org.qemu.Display1.Listener"
 MAP: Final = "org.qemu.Display1.Listener.Unix.Map"
@@ -47,6 +46,7 @@ class Listener:
         self._path = path
         self._screen = screen
         self._cursor = cursor
+        self._corner: tuple[int, int] | None = None
         self._hot_spot = (0, 0)
         self._connection: ListenerConnection | None = None
 
@@ -88,12 +88,8 @@ class Listener:
             await connection.reply(call, "a{sv}", known)
             return
         handle = self._HANDLERS.get((call.interface, call.member))
-        try:
-            done = handle is not None and handle(self, call)
-        finally:
-            for descriptor in call.descriptors:
-                os.close(descriptor)
-        if done or call.interface == _PEER:
+        done = handle is not None and handle(self, call)
+        if done or (call.interface, call.member) == (_PEER, "Ping"):
             await connection.reply(call)
         else:
             await connection.refuse(call)
@@ -113,9 +109,11 @@ class Listener:
 
     def _scanout_map(self, call: Call) -> bool:
         handle, offset, width, height, stride, pixman_format = call.numbers("IIIIII")
+        if pixman_format in UNUSED_FIRST:
+            return False  # its pixels have to be moved, and in messages they can be
         try:
             memory = mmap.mmap(call.descriptors[handle], offset + stride * height, prot=mmap.PROT_READ)
-        except (OSError, ValueError, IndexError) as error:
+        except (OSError, ValueError, IndexError, OverflowError) as error:
             _log.warning("QEMU shares memory that cannot be used: %s", error)
             return False
         # It is unmapped when nobody draws from it any more.
@@ -136,9 +134,9 @@ class Listener:
 
     def _mouse_set(self, call: Call) -> bool:
         x, y, on = call.numbers("iii")
-        if on:  # where the corner of the shape is
-            hot_x, hot_y = self._hot_spot
-            self._cursor.move(_clamp(x + hot_x, -0x8000, 0x7FFF), _clamp(y + hot_y, -0x8000, 0x7FFF))
+        self._corner = (x, y) if on else None
+        if on:
+            self._move_cursor()
         else:
             self._cursor.hide()
         return True
@@ -149,9 +147,16 @@ class Listener:
         if 0 < width <= MAX_CURSOR and 0 < height <= MAX_CURSOR and len(pixels) == 4 * width * height:
             self._hot_spot = _clamp(hot_x, 0, width - 1), _clamp(hot_y, 0, height - 1)
             self._cursor.set(pixels, *self._hot_spot, width=width, height=height)
+            self._move_cursor()
         else:
             self._cursor.hide()
         return True
+
+    def _move_cursor(self) -> None:
+        """Have it point at the right place: QEMU tells where the corner of its shape is."""
+        if self._corner is not None:
+            x, y = (place + hot for place, hot in zip(self._corner, self._hot_spot, strict=True))
+            self._cursor.move(_clamp(x, -0x8000, 0x7FFF), _clamp(y, -0x8000, 0x7FFF))
 
     _HANDLERS: Final[Mapping[tuple[str, str], Callable[[Listener, Call], bool]]] = {
         (LISTENER, "Scanout"): _scanout,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import socket
 import subprocess
@@ -52,14 +53,14 @@ class Machine:
     """The bus that it is on; None to speak with it without."""
 
     async def connect(self) -> AbstractAsyncContextManager[Bus]:
-        """Return a block in which to speak with it.
+        """Return a block in which to speak with it, once it has started, which may take minutes.
 
         Raises:
             SourceError: It does not start.
         """
         if self.bus_address is not None:
             return open_bus(self.bus_address, None, wait=True)
-        return open_peer(await open_display(self.monitor))
+        return open_peer(await open_display(self.monitor, math.inf))
 
 
 @asynccontextmanager
@@ -75,6 +76,8 @@ async def open_machine(command: Sequence[str]) -> AsyncIterator[Machine]:
     Raises:
         SourceError: It cannot be started.
     """
+    if not {"-daemonize", "--daemonize"}.isdisjoint(command):
+        raise SourceError("leave -daemonize away: the machine runs as long as spicetrio does")
     audio = _audio_device(command)
     async with AsyncExitStack() as stack:
         address = None

@@ -12,10 +12,10 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import jeepney
 import trio
@@ -29,10 +29,11 @@ MOST_HEAD_BYTES: Final = READ_BYTES // 2
 MOST_BODY_BYTES: Final = 128 * 1024 * 1024
 """D-Bus allows no larger message."""
 MOST_DESCRIPTORS: Final = 16
-"""That come with one read."""
-
+"""That come with one read, or wait for the message that they belong to."""
 MOST_KNOWN: Final = 64
 """Heads that are remembered."""
+MALFORMED: Final = (ValueError, LookupError, TypeError, AssertionError, RuntimeError, struct.error)
+"""What jeepney raises where a message makes no sense; it has no error of its own for that."""
 
 _FIXED: Final = 16
 """Bytes at the start of a message, which tell the length of the rest."""
@@ -52,7 +53,7 @@ class Call:
     body: memoryview
     """The arguments as they came; nobody else has these bytes."""
     descriptors: Sequence[int]
-    """Passed along; the receiver's to close."""
+    """Passed along; closed when the next call is received."""
 
     def numbers(self, layout: str) -> tuple[int, ...]:
         """Read the arguments, or the first of them, which are all numbers.
@@ -81,6 +82,17 @@ class Call:
         return self.body[start:]
 
 
+class _Head(NamedTuple):
+    """What the head of a message says that matters here."""
+
+    interface: str
+    """What the method belongs to."""
+    member: str
+    """The method."""
+    descriptors: int
+    """How many come with the message."""
+
+
 class ListenerConnection:
     """Our end of a socket pair whose other end was given to QEMU."""
 
@@ -89,20 +101,28 @@ class ListenerConnection:
         self._buffer = memoryview(bytearray(READ_BYTES))
         self._start = self._end = 0
         self._descriptors: deque[int] = deque()
+        self._passed: list[int] = []
         self._serials = count(1)
-        self._known: dict[tuple[int, bytes], Mapping[jeepney.HeaderFields, Any]] = {}
+        self._known: dict[tuple[int, bytes], _Head] = {}
         self.leaving = False
         """Nothing more is said; QEMU is about to hang up."""
 
     async def greet(self) -> None:
         """Say what QEMU will want to hear first."""
-        await self._socket.send(authentication.greeting())
+        await self._socket.send(authentication.greeting(os.geteuid()))
 
     async def read_answer(self) -> None:
-        """Read QEMU's answer to that."""
-        rest = await authentication.read_answer(self._socket)
-        self._buffer[: len(rest)] = rest
-        self._end = len(rest)
+        """Read QEMU's answer to that.
+
+        Raises:
+            SourceError: QEMU refuses this user.
+        """
+        while (size := authentication.answer_size(bytes(self._buffer[: self._end]))) is None:
+            received = await self._receive_into(self._buffer[self._end :])
+            if not received:
+                return  # QEMU hung up, which shows when it is read next
+            self._end += received
+        self._start = size
 
     def leave(self) -> None:
         """Hang up, so that QEMU lets go of this listener. It has done so when `receive` returns None."""
@@ -113,8 +133,9 @@ class ListenerConnection:
     def close(self) -> None:
         """Close what this end has."""
         self._socket.close()
-        while self._descriptors:
-            os.close(self._descriptors.popleft())
+        self._passed += self._descriptors
+        self._descriptors.clear()
+        self._close_passed()
 
     async def receive(self) -> Call | None:
         """Return the next call; None when QEMU hung up.
@@ -123,6 +144,7 @@ class ListenerConnection:
             SourceError: What came is not D-Bus.
         """
         while True:
+            self._close_passed()
             if not await self._fill(_FIXED):
                 return None
             order = {ord("l"): "<", ord("B"): ">"}.get(self._buffer[self._start])
@@ -135,23 +157,15 @@ class ListenerConnection:
             if not await self._fill(head_size):
                 return None
             kind, flags = self._buffer[self._start + 1], self._buffer[self._start + 2]
-            fields = self._fields(bytes(self._buffer[self._start : self._start + head_size]))
+            head = self._head(bytes(self._buffer[self._start : self._start + head_size]))
             self._start += head_size
             body = await self._body(body_size)
             if body is None:
                 return None
-            passed = range(min(fields.get(jeepney.HeaderFields.unix_fds, 0), len(self._descriptors)))
-            descriptors = [self._descriptors.popleft() for _ in passed]
+            self._passed = [self._descriptors.popleft() for _ in range(min(head.descriptors, len(self._descriptors)))]
             if kind == jeepney.MessageType.method_call.value:
-                return Call(
-                    serial,
-                    not flags & jeepney.MessageFlag.no_reply_expected,
-                    fields.get(jeepney.HeaderFields.interface, ""),
-                    fields[jeepney.HeaderFields.member],
-                    order,
-                    body,
-                    descriptors,
-                )
+                answered = not flags & jeepney.MessageFlag.no_reply_expected
+                return Call(serial, answered, head.interface, head.member, order, body, self._passed)
 
     async def reply(self, call: Call, signature: str = "", *values: Any) -> None:
         """Answer a call with what it returns."""
@@ -177,14 +191,26 @@ class ListenerConnection:
         except OSError:
             return  # QEMU hung up, which shows when it is read next
 
-    def _fields(self, head: bytes) -> Mapping[jeepney.HeaderFields, Any]:
-        """Return the fields of a head. There are few kinds of them, and taking them apart costs more than all else."""
+    def _head(self, head: bytes) -> _Head:
+        """Return what a head says. There are few kinds of them, and taking them apart costs more than all else."""
         key = (head[0], head[12:])
         if key not in self._known:
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
-            self._known[key] = jeepney.Header.from_buffer(head)[0].fields
+            try:
+                fields = jeepney.Header.from_buffer(head)[0].fields
+                self._known[key] = _Head(
+                    str(fields.get(jeepney.HeaderFields.interface, "")),
+                    str(fields.get(jeepney.HeaderFields.member, "")),
+                    int(fields.get(jeepney.HeaderFields.unix_fds, 0)),
+                )
+            except MALFORMED as error:
+                raise SourceError("QEMU sent a message whose head makes no sense") from error
         return self._known[key]
+
+    def _close_passed(self) -> None:
+        while self._passed:
+            os.close(self._passed.pop())
 
     async def _fill(self, size: int) -> bool:
         """Have so many bytes in the buffer; False if QEMU hung up before."""
@@ -223,4 +249,6 @@ class ListenerConnection:
                 passed = array.array("i")
                 passed.frombytes(data[: len(data) - len(data) % passed.itemsize])
                 self._descriptors.extend(passed)
+        if len(self._descriptors) > MOST_DESCRIPTORS:
+            raise SourceError("QEMU passed descriptors that belong to no message")
         return size

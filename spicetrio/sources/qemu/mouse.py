@@ -61,9 +61,10 @@ class Mouse:
             return
         if event.down:
             self._held.add(button)
+            await self._call("Press", "u", button)
         else:
-            self._held.discard(button)
-        await self._call("Press" if event.down else "Release", "u", button)
+            await self._call("Release", "u", button)
+            self._held.discard(button)  # afterwards, as in `Keyboard.apply`
 
     async def turn(self, event: spicetrio.WheelEvent) -> None:
         """Turn the wheel."""

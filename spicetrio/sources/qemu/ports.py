@@ -34,6 +34,15 @@ def is_given(name: str, names: Collection[str] | None) -> bool:
     return name in names
 
 
+def warn_of_unknown(chardevs: Sequence[Chardev], names: Collection[str] | None) -> None:
+    """Say which of the ports that viewers are to have the machine has not."""
+    there = {chardev.name for chardev in chardevs}
+    for name in names or ():
+        if name not in there:
+            known = ", ".join(sorted(name for name in there if name)) or "nothing"
+            _log.warning("the machine has no character device called %s; to D-Bus it gives %s", name, known)
+
+
 @asynccontextmanager
 async def open_ports(
     server: spicetrio.Server, chardevs: Sequence[Chardev], names: Collection[str] | None
@@ -60,8 +69,10 @@ async def open_ports(
                 continue
             nursery.start_soon(_serve, chardev, port)
             nursery.start_soon(_pass_breaks, chardev, port)
-        yield
-        nursery.cancel_scope.cancel()
+        try:
+            yield
+        finally:
+            nursery.cancel_scope.cancel()  # before the ports are closed: who serves them would take that for an error
 
 
 async def _serve(chardev: Chardev, device: spicetrio.Port | spicetrio.UsbRedir) -> NoReturn:

@@ -12,17 +12,23 @@ import trio
 from spicetrio.sources.errors import SourceError
 
 ANSWER_SECONDS: Final = 5.0
-"""How long a QEMU may take to answer."""
+"""How long the monitor of a QEMU that runs may take to answer."""
 MOST_LINE_BYTES: Final = 1024 * 1024
 
 _DESCRIPTOR_NAME: Final = "spicetrio"
 
 
 class Qmp:
-    """A monitor of a QEMU."""
+    """A monitor of a QEMU.
 
-    def __init__(self, sock: trio.socket.SocketType) -> None:
+    Args:
+        sock: A connection to it.
+        seconds: How long it may take to answer.
+    """
+
+    def __init__(self, sock: trio.socket.SocketType, seconds: float) -> None:
         self._socket = sock
+        self._seconds = seconds
         self._buffer = b""
 
     async def greet(self) -> None:
@@ -61,7 +67,7 @@ class Qmp:
             # Others are events.
 
     async def _read(self) -> dict[str, Any]:
-        with trio.move_on_after(ANSWER_SECONDS):
+        with trio.move_on_after(self._seconds):
             while b"\n" not in self._buffer:
                 data = await self._receive()
                 self._buffer += data
@@ -87,16 +93,17 @@ class Qmp:
             return b""
 
 
-async def open_display(sock: trio.socket.SocketType) -> socket.socket:
+async def open_display(sock: trio.socket.SocketType, seconds: float) -> socket.socket:
     """Have a QEMU give out a D-Bus connection to its display; return our end.
 
     Args:
         sock: A connection to its monitor, which is free again afterwards.
+        seconds: How long that may take to answer.
 
     Raises:
         SourceError: It has no D-Bus display that is meant for this.
     """
-    qmp = Qmp(sock)
+    qmp = Qmp(sock, seconds)
     await qmp.greet()
     ours, theirs = socket.socketpair()
     try:
@@ -123,7 +130,7 @@ async def open_display_at(path: str) -> socket.socket:
             await sock.connect(path)
         except OSError as error:
             raise SourceError(
-                f"cannot connect to the monitor at {path}: {error.strerror}; "
+                f"cannot connect to the monitor at {path}: {error.strerror or error}; "
                 "it is where QEMU was told to have it, by -qmp unix:PATH,server=on,wait=off"
             ) from error
-        return await open_display(sock)
+        return await open_display(sock, ANSWER_SECONDS)

@@ -14,6 +14,8 @@ import trio
 
 import spicetrio
 
+MAX_SIDE: Final = 8192
+"""Pixels of the widest and highest display."""
 MOST_RECTANGLES: Final = 64
 """Damage of more pieces than this is taken as one: the display finds out what really differs."""
 FORMATS: Final = {
@@ -25,8 +27,14 @@ FORMATS: Final = {
     0x18030888: ("RGB", 3),
     0x10020565: ("RGB565", 2),
     0x10020555: ("RGB555", 2),
+    0x20080888: ("RGBX", 4),
+    0x20088888: ("RGBX", 4),
+    0x20090888: ("BGRX", 4),
+    0x20098888: ("BGRX", 4),
 }
 """What a display calls the formats of pixman, on little-endian machines, and the bytes of a pixel."""
+UNUSED_FIRST: Final = frozenset({0x20080888, 0x20088888, 0x20090888, 0x20098888})
+"""In these the byte that is not used comes first in a pixel, as from big-endian guests."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,20 +69,28 @@ class Screen:
         self._name = name
         self._damage: list[spicetrio.Rect] = []
         self._changed = trio.Event()
+        self._unshown: int | None = None
         self.scanout: Scanout | None = None
         """The picture; None while QEMU has told none."""
 
     def replace(
         self, width: int, height: int, stride: int, pixman_format: int, pixels: memoryview, *, shared: bool = False
     ) -> None:
-        """Take in another picture. One that makes no sense is black."""
+        """Take in another picture. One that makes no sense, or that a display cannot show, is black."""
         name, depth = FORMATS.get(pixman_format, ("", 0))
-        if not depth:
+        self._unshown = None
+        if max(width, height) > MAX_SIDE:
+            _log.warning("%s has %d x %d pixels, which cannot be shown", self._name, width, height)
+            self._unshown = pixman_format
+            self.blank()
+        elif not depth:
             _log.warning("%s has pixels of pixman's format %#x, which cannot be shown", self._name, pixman_format)
+            self._unshown = pixman_format
+            self._show(_black(width, height))
         elif 0 < width * depth <= stride and len(pixels) >= stride * (height - 1) + width * depth:
-            self._show(Scanout(width, height, stride, name, pixels, shared))
-            return
-        self._show(_black(width, height))
+            self._show(Scanout(width, height, stride, name, _aligned(pixels, pixman_format), shared))
+        else:
+            self._show(_black(width, height))
 
     def update(
         self, x: int, y: int, width: int, height: int, stride: int, pixman_format: int, pixels: memoryview
@@ -84,6 +100,8 @@ class Screen:
         After a change of mode QEMU goes on with the parts of the new picture, and tells its size only when it sends
         all of it, which may be never.
         """
+        if pixman_format == self._unshown:
+            return True
         scanout = self.scanout
         name, depth = FORMATS.get(pixman_format, ("", 0))
         area = spicetrio.Rect(x, y, x + width, y + height)
@@ -92,6 +110,7 @@ class Screen:
         row = width * depth
         if stride < row or len(pixels) < stride * (height - 1) + row:
             return False
+        pixels = _aligned(pixels, pixman_format)
         at = y * scanout.stride + x * depth
         for start in range(0, stride * height, stride):
             scanout.pixels[at : at + row] = pixels[start : start + row]
@@ -137,6 +156,13 @@ class Screen:
         if len(self._damage) > MOST_RECTANGLES:
             self._damage = [_around(self._damage)]
         self._changed.set()
+
+
+def _aligned(pixels: memoryview, pixman_format: int) -> memoryview:
+    """Return pixels whose unused byte comes last, as displays take them."""
+    if pixman_format in UNUSED_FIRST:
+        return memoryview(bytearray(pixels[1:]) + b"\0")
+    return pixels
 
 
 def _black(width: int, height: int) -> Scanout | None:

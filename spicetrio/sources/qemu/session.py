@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from typing import Final
@@ -15,12 +16,14 @@ from spicetrio.sources.qemu.bus import Bus, BusError, Properties
 from spicetrio.sources.qemu.chardev import AGENT, find_chardevs
 from spicetrio.sources.qemu.console import CONSOLE, Console
 from spicetrio.sources.qemu.input import Input
-from spicetrio.sources.qemu.ports import open_ports
+from spicetrio.sources.qemu.messages import MALFORMED
+from spicetrio.sources.qemu.ports import open_ports, warn_of_unknown
 from spicetrio.sources.qemu.sound import open_sound
 
 ROOT: Final = "/org/qemu/Display1"
 VM: Final = "org.qemu.Display1.VM"
-GOODBYE: Final = "the virtual machine has ended"
+
+_log = logging.getLogger(__name__)
 
 
 async def show(
@@ -49,9 +52,15 @@ async def show(
         objects = await bus.objects()
     except BusError as error:
         raise SourceError(f"there is no D-Bus display: {error}; start QEMU with -display dbus") from error
-    found = _consoles(objects)
+    try:
+        name = str(objects[f"{ROOT}/VM"][VM]["Name"])
+        found = _consoles(objects)
+        chardevs = find_chardevs(bus, objects)  # before anything is waited for: what changes from now on is noticed
+    except MALFORMED as error:
+        raise SourceError(f"the machine describes itself in a way that makes no sense: {error!r}") from error
     if not found:
         raise SourceError("the machine has no console: give it a graphics card, such as -device virtio-vga")
+    warn_of_unknown(chardevs, ports)
     async with AsyncExitStack() as stack:
         consoles = []
         for path, properties in found:
@@ -63,7 +72,6 @@ async def show(
                 raise SourceError(f"{properties['Label']} cannot be shown: {error}") from error
             consoles.append(Console(bus, path, properties, display))
         inputs = await stack.enter_async_context(server.open_inputs(absolute=False))
-        chardevs = find_chardevs(bus, objects)
         await stack.enter_async_context(open_ports(server, chardevs, ports))
         await stack.enter_async_context(open_sound(server, bus, objects, playback=playback, record=record))
         nursery = await stack.enter_async_context(trio.open_nursery())
@@ -73,12 +81,15 @@ async def show(
         nursery.start_soon(AgentService(server, consoles, port).run)
         nursery.start_soon(Input(bus, consoles, inputs).run)
         try:
-            started(objects[f"{ROOT}/VM"][VM]["Name"])
+            started(name)
             await trio.sleep_forever()
         finally:
             if bus.gone:
+                # Without a bus these cannot be told apart.
+                goodbye = "the virtual machine has ended" + ", or another program shows it now" * bus.straight
+                _log.info("%s: %s", name, goodbye)
                 for viewer in server.clients.value:
-                    viewer.end(GOODBYE)
+                    viewer.end(goodbye)
 
 
 def _consoles(objects: Mapping[str, Mapping[str, Properties]]) -> list[tuple[str, Properties]]:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, closing
 from typing import Final
 
 import trio
-from trio_util import AsyncBool
+from trio_util import AsyncValue
 
 import spicetrio
 from spicetrio.sources.qemu.bus import Bus, BusError, Properties
@@ -22,6 +22,10 @@ IN: Final = "org.qemu.Display1.AudioInListener"
 VM: Final = "org.qemu.Display1.VM"
 MIN_RATE: Final = 8000
 MAX_RATE: Final = 192_000
+LOUDEST: Final = 65535
+"""The volume of a channel at which it is as loud as it was made; QEMU's is a byte."""
+MOST_VOICES: Final = 64
+"""That are remembered."""
 LATE_SECONDS: Final = 0.2
 """How much of the machine's sound may wait here; of more the oldest is dropped."""
 PAUSE_SECONDS: Final = 1.0
@@ -103,8 +107,11 @@ def _rate(call: Call) -> int | None:
     return None
 
 
-class Speaker:
-    """Plays to the viewers what the machine plays.
+class Line:
+    """The machine's sound in one direction, and the viewers' channel for it.
+
+    QEMU mixes the sound of all devices into one voice. If it was told not to, there are several, and the one that began
+    last counts.
 
     Args:
         server: Whose viewers.
@@ -114,7 +121,74 @@ class Speaker:
     def __init__(self, server: spicetrio.Server, bus: Bus) -> None:
         self._server = server
         self._bus = bus
-        self._rate: int | None = None
+        self._rates: dict[int, int] = {}
+        self._voice: int | None = None
+        self._rate: AsyncValue[int | None] = AsyncValue(None)
+        self._enabled: AsyncValue[bool] = AsyncValue(False)
+        self._channel: spicetrio.Playback | spicetrio.Record | None = None
+        self._volume: tuple[int, int] | None = None
+        self._mute = False
+
+    def _counts(self, call: Call) -> bool:
+        """Return whether a call is about the voice that counts."""
+        return call.numbers("Q")[0] == self._voice
+
+    def _take_state(self, call: Call) -> None:
+        """Take in what QEMU tells of a voice besides its sound."""
+        match call.member:
+            case "Init":
+                self._begin(call)
+            case "Fini":
+                self._end(*call.numbers("Q"))
+            case "SetEnabled":
+                voice, enabled = call.numbers("QI")
+                if enabled:
+                    self._choose(voice)
+                if voice == self._voice:
+                    self._enabled.value = bool(enabled)
+            case "SetVolume":
+                _, mute = call.numbers("QI")
+                volumes = bytes(call.data("QI")) or b"\xff"
+                self._volume = LOUDEST * volumes[0] // 0xFF, LOUDEST * volumes[-1] // 0xFF
+                self._mute = bool(mute)
+                self._tell_loudness()
+
+    def _begin(self, call: Call) -> None:
+        (voice,) = call.numbers("Q")
+        self._end(voice)
+        rate = _rate(call)
+        if rate is not None and len(self._rates) < MOST_VOICES:
+            self._rates[voice] = rate
+            self._choose(voice)
+
+    def _end(self, voice: int) -> None:
+        self._rates.pop(voice, None)
+        if voice == self._voice:
+            self._voice = None
+            self._enabled.value = False
+
+    def _choose(self, voice: int) -> None:
+        if voice in self._rates:
+            self._voice = voice
+            self._rate.value = self._rates[voice]
+
+    def _open(self, channel: spicetrio.Playback | spicetrio.Record) -> None:
+        """Take in which channel viewers have for it now."""
+        self._channel = channel
+        self._tell_loudness()
+
+    def _tell_loudness(self) -> None:
+        """Leave the guest's volume to viewers, as QEMU does."""
+        if self._channel is not None and self._volume is not None:
+            self._channel.volume = self._volume
+            self._channel.mute = self._mute
+
+
+class Speaker(Line):
+    """Plays to the viewers what the machine plays."""
+
+    def __init__(self, server: spicetrio.Server, bus: Bus) -> None:
+        super().__init__(server, bus)
         self._changed = trio.Event()
         self._waiting: deque[memoryview] = deque()
         self._bytes = 0
@@ -126,27 +200,29 @@ class Speaker:
             await _listen(self._bus, "RegisterOutListener", self._take)
 
     async def _take(self, connection: ListenerConnection, call: Call) -> None:
-        match call.member:
-            case "Init":
-                self._rate = _rate(call) or self._rate
+        if call.member != "Write":
+            before = self._rate.value
+            self._take_state(call)
+            if before != self._rate.value:
                 self._waiting.clear()
                 self._bytes = 0
-            case "Write" if self._rate is not None:
-                self._waiting.append(call.data("Q"))
-                self._bytes += len(self._waiting[-1])
-                while self._bytes > self._rate * _SAMPLE_BYTES * LATE_SECONDS and len(self._waiting) > 1:
-                    self._bytes -= len(self._waiting.popleft())
-                self._changed.set()
+        elif self._counts(call) and self._rate.value is not None:
+            self._waiting.append(call.data("Q"))
+            self._bytes += len(self._waiting[-1])
+            while self._bytes > self._rate.value * _SAMPLE_BYTES * LATE_SECONDS and len(self._waiting) > 1:
+                self._bytes -= len(self._waiting.popleft())
+            self._changed.set()
         await connection.reply(call)
 
     async def _play(self) -> None:
         """Play what comes, at the rate at which it comes."""
         while True:
             await self._changed.wait()
-            rate = self._rate
+            rate = self._rate.value
             assert rate is not None
             async with self._server.open_playback(rate=rate) as playback:
-                while rate == self._rate:
+                self._open(playback)
+                while rate == self._rate.value:
                     if self._waiting:
                         samples = self._waiting.popleft()
                         self._bytes -= len(samples)
@@ -156,19 +232,11 @@ class Speaker:
                         await self._changed.wait()
 
 
-class Microphone:
-    """Has the machine record what the viewers say.
-
-    Args:
-        server: Whose viewers.
-        bus: Where the machine is.
-    """
+class Microphone(Line):
+    """Has the machine record what the viewers say."""
 
     def __init__(self, server: spicetrio.Server, bus: Bus) -> None:
-        self._server = server
-        self._bus = bus
-        self._rate: int | None = None
-        self._enabled = AsyncBool(False)
+        super().__init__(server, bus)
         self._heard = bytearray()
 
     async def run(self) -> None:
@@ -178,42 +246,54 @@ class Microphone:
             await _listen(self._bus, "RegisterInListener", self._take)
 
     async def _take(self, connection: ListenerConnection, call: Call) -> None:
-        match call.member:
-            case "Init":
-                self._rate = _rate(call) or self._rate
-            case "SetEnabled":
-                _, enabled = call.numbers("QI")
-                self._enabled.value = bool(enabled)
-            case "Read":
-                # The machine stands still until it is answered.
-                _, size = call.numbers("QQ")
-                data = bytes(self._heard[:size])
-                del self._heard[:size]
-                await connection.reply(call, "ay", data)
-                return
-        await connection.reply(call)
+        if call.member != "Read":
+            self._take_state(call)
+            await connection.reply(call)
+            return
+        # The machine stands still until it is answered.
+        _, size = call.numbers("QQ")
+        data = b""
+        if self._counts(call):
+            data = bytes(self._heard[:size])
+            del self._heard[:size]
+        await connection.reply(call, "ay", data)
 
     async def _follow(self) -> None:
+        """Have viewers record from the first time on that the machine does, at the rate at which it does."""
+        while True:
+            await self._enabled.wait_value(True)
+            rate = self._rate.value
+            assert rate is not None
+            async with self._server.open_record(rate=rate) as record, trio.open_nursery() as nursery:
+                self._open(record)
+                nursery.start_soon(self._record, record)
+                await self._wait_other_rate(rate)
+                nursery.cancel_scope.cancel()
+
+    async def _wait_other_rate(self, rate: int) -> None:
+        await self._rate.wait_value(lambda value: value != rate)
+
+    async def _record(self, record: spicetrio.Record) -> None:
         """Have viewers record while the machine does."""
-        await self._enabled.wait_value(True)
-        async with self._server.open_record(rate=self._rate or 48000) as record:
-            while True:
-                await self._enabled.wait_value(True)
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._hear, record)
-                    await self._enabled.wait_value(False)
-                    nursery.cancel_scope.cancel()
-                self._heard.clear()
+        while True:
+            await self._enabled.wait_value(True)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._hear, record)
+                await self._enabled.wait_value(False)
+                nursery.cancel_scope.cancel()
 
     async def _hear(self, record: spicetrio.Record) -> None:
         """Take in what one viewer says, and then another."""
         speaker, last = None, 0.0
         most = int(record.rate * LATE_SECONDS) * _SAMPLE_BYTES
-        with record.listen() as recording:
-            async for frame in recording:
-                now = trio.current_time()
-                if frame.viewer is not speaker and now - last < PAUSE_SECONDS:
-                    continue
-                speaker, last = frame.viewer, now
-                self._heard += frame.samples
-                del self._heard[:-most]
+        try:
+            with record.listen() as recording:
+                async for frame in recording:
+                    now = trio.current_time()
+                    if frame.viewer is not speaker and now - last < PAUSE_SECONDS:
+                        continue
+                    speaker, last = frame.viewer, now
+                    self._heard += frame.samples
+                    del self._heard[:-most]
+        finally:
+            self._heard.clear()

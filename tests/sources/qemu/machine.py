@@ -14,7 +14,7 @@ from pathlib import Path
 import trio
 from PIL import Image
 
-from spicetrio.sources.qemu.qmp import Qmp
+from spicetrio.sources.qemu.qmp import ANSWER_SECONDS, Qmp
 from tests.clients.processes import need, open_child
 
 PROGRAM = "qemu-system-x86_64"
@@ -103,10 +103,8 @@ async def open_machine(
 
 @asynccontextmanager
 async def open_monitor(path: Path) -> AsyncIterator[Qmp]:
-    with trio.socket.socket(socket.AF_UNIX) as sock:
-        await wait_exists(path)
-        await sock.connect(str(path))
-        monitor = Qmp(sock)
+    with await connect(path) as sock:
+        monitor = Qmp(sock, ANSWER_SECONDS)
         await monitor.greet()
         yield monitor
 
@@ -133,14 +131,21 @@ async def open_bus(folder: Path) -> AsyncIterator[str]:
     configuration = folder / "bus.conf"
     configuration.write_text(BUS.format(path=path))
     async with open_child(["dbus-daemon", "--nofork", f"--config-file={configuration}"]):
-        await wait_exists(path)
+        (await connect(path)).close()
         yield f"unix:path={path}"
 
 
-async def wait_exists(path: Path) -> None:
+async def connect(path: Path) -> trio.socket.SocketType:
+    """Connect to a socket, once somebody listens there."""
+    sock = trio.socket.socket(socket.AF_UNIX)
     with trio.fail_after(20):
-        while not await trio.Path(path).exists():  # noqa: ASYNC110
-            await trio.sleep(0.02)
+        while True:
+            try:
+                await sock.connect(str(path))
+            except (FileNotFoundError, ConnectionRefusedError):
+                await trio.sleep(0.02)
+            else:
+                return sock
 
 
 ECHO = bytes.fromhex("BAFD03 EC A801 74FB BAF803 EC FEC0 EE EBEF")

@@ -17,6 +17,7 @@ from spicetrio.sources.qemu.bus import Bus
 LISTENER = "org.qemu.Display1.Listener"
 MAP = "org.qemu.Display1.Listener.Unix.Map"
 PROPERTIES = "org.freedesktop.DBus.Properties"
+ANSWER = b"OK 0123456789abcdef0123456789abcdef\r\nAGREE_UNIX_FD\r\n"
 BIG, LITTLE = jeepney.Endianness.big, jeepney.Endianness.little
 
 
@@ -27,13 +28,15 @@ class Peer:
         self.socket = trio.socket.from_stdlib_socket(sock)
         self._parser = jeepney.low_level.Parser()
         self._serials = count(1)
+        self._let_in = trio.Event()
 
     async def authenticate(self) -> bytes:
         """Let the listener in; what it has said."""
         said = b""
         while not said.endswith(b"BEGIN\r\n"):
             said += await self.socket.recv(4096)
-        await self.socket.send(b"OK 0123456789abcdef0123456789abcdef\r\nAGREE_UNIX_FD\r\n")
+        await self.socket.send(ANSWER)
+        self._let_in.set()
         return said
 
     def message(
@@ -66,9 +69,18 @@ class Peer:
         data = self.message(interface, member, signature, *body, answered=True)
         await self.send(data, *([] if fd is None else [fd]))
         with trio.fail_after(5):
-            while (answer := self._parser.get_next_message()) is None:
-                self._parser.add_data(await self.socket.recv(4096))
-        return answer
+            return await self.receive()
+
+    async def receive(self) -> Any:
+        """The next message, once somebody is let in."""
+        await self._let_in.wait()
+        while (message := self._parser.get_next_message()) is None:
+            self._parser.add_data(await self.socket.recv(4096))
+        return message
+
+    async def answer(self, message: Any, signature: str | None = None, *body: Any) -> None:
+        """Return something from a call."""
+        await self.send(jeepney.new_method_return(message, signature, body).serialise(next(self._serials)))
 
 
 class RegisteringBus:

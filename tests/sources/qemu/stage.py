@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 import trio
@@ -15,6 +16,11 @@ import spicetrio
 from spicetrio.sources.qemu import Place, serve_qemu
 
 VIEWER = cast("spicetrio.Client", None)
+
+
+def descriptors() -> list[str]:
+    """Those that are open here."""
+    return sorted(file.name for file in Path("/proc/self/fd").iterdir())
 
 
 class Stage:
@@ -66,14 +72,18 @@ class Stage:
 
 
 @asynccontextmanager
-async def open_stage(place: Place) -> AsyncIterator[Stage]:
-    """Show a machine while the block runs."""
-    async with spicetrio.open_server(port=None, unix=f"@spicetrio-{os.getpid()}", disable_ticketing=True) as server:
+async def open_stage(
+    place: Place | None = None, *, start: Sequence[str] | None = None, name: str = "first"
+) -> AsyncIterator[Stage]:
+    """Show a machine while the block runs: one that is there, or one that is started."""
+    async with spicetrio.open_server(
+        port=None, unix=f"@spicetrio-{os.getpid()}-{name}", disable_ticketing=True
+    ) as server:
         stage = Stage(server)
         async with trio.open_nursery() as nursery:
 
             async def serve(*, task_status: trio.TaskStatus[str]) -> None:
-                await serve_qemu(stage.server, place=place, task_status=task_status)
+                await serve_qemu(stage.server, place=place or Place(), start=start, task_status=task_status)
                 stage.ended.set()
 
             with trio.fail_after(15):

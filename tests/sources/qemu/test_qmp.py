@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from spicetrio.sources.errors import SourceError
-from spicetrio.sources.qemu.qmp import Qmp, open_display
+from spicetrio.sources.qemu.qmp import ANSWER_SECONDS, Qmp, open_display
 
 GREETING = b'{"QMP": {"version": {}, "capabilities": []}}\r\n'
 
@@ -31,16 +31,15 @@ async def monitor(*answers: bytes, hang_up: bool = False) -> AsyncIterator[trio.
 async def test_events_between_answers_are_passed_over() -> None:
     event = json.dumps({"event": "RESUME", "data": {}}).encode() + b"\n"
     async with monitor(GREETING, event, b'{"return": {}}\n', event + event, b'{"return": {"a": 1}}\n') as sock:
-        connection = Qmp(sock)
+        connection = Qmp(sock, ANSWER_SECONDS)
         await connection.greet()
         assert await connection.execute("query-a") == {"a": 1}
 
 
-async def test_a_monitor_that_does_not_end_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spicetrio.sources.qemu.qmp.ANSWER_SECONDS", 0.1)
+async def test_a_monitor_that_does_not_end_its_line() -> None:
     async with monitor(GREETING[:7]) as sock:
         with pytest.raises(SourceError, match="one client only"):
-            await open_display(sock)
+            await open_display(sock, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -56,10 +55,10 @@ async def test_a_monitor_that_does_not_end_its_line(monkeypatch: pytest.MonkeyPa
 async def test_a_refusal_says_what_to_do(answers: tuple[bytes, ...], words: str) -> None:
     async with monitor(*answers) as sock:
         with pytest.raises(SourceError, match=words):
-            await open_display(sock)
+            await open_display(sock, ANSWER_SECONDS)
 
 
 async def test_a_monitor_that_hangs_up() -> None:
     async with monitor(GREETING, hang_up=True) as sock:
         with pytest.raises(SourceError, match="hung up"):
-            await open_display(sock)
+            await open_display(sock, ANSWER_SECONDS)

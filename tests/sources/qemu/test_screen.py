@@ -5,9 +5,9 @@ import trio
 import trio.testing
 
 from spicetrio import Rect
-from spicetrio.sources.qemu.screen import MOST_RECTANGLES, Scanout, Screen
+from spicetrio.sources.qemu.screen import MAX_SIDE, MOST_RECTANGLES, Scanout, Screen
 
-BGRX, RGB565, UNKNOWN = 0x20020888, 0x10020565, 0x20080888
+BGRX, RGB565, UNKNOWN = 0x20020888, 0x10020565, 0x20010888
 
 
 def pixels(width: int, height: int, value: int = 0, *, stride: int | None = None) -> memoryview:
@@ -98,7 +98,38 @@ async def test_a_format_that_displays_do_not_take_is_black(screen: Screen, caplo
     scanout, _ = await taken(screen)
     assert (scanout.width, scanout.height) == (3, 2)
     assert not any(scanout.pixels)
-    assert "0x20080888" in caplog.text
+    assert "0x20010888" in caplog.text
+
+
+@pytest.mark.parametrize(("code", "name"), [(0x20080888, "RGBX"), (0x20090888, "BGRX")])
+async def test_pixels_whose_unused_byte_comes_first(code: int, name: str) -> None:
+    screen = Screen("tested")
+    screen.replace(2, 2, 8, code, memoryview(b"xabcxdefxghixjkl"))
+    assert screen.update(1, 1, 1, 1, 4, code, memoryview(b"xABC"))
+    scanout, _ = await taken(screen)
+    assert scanout.format == name
+    assert [bytes(scanout.pixels[at : at + 3]) for at in range(0, 16, 4)] == [b"abc", b"def", b"ghi", b"ABC"]
+
+
+async def test_parts_of_a_picture_that_cannot_be_shown_are_no_reason_to_ask_for_it_again(screen: Screen) -> None:
+    screen.replace(3, 2, 12, UNKNOWN, pixels(3, 2, 7))
+    await taken(screen)
+    assert screen.update(0, 0, 3, 2, 12, UNKNOWN, pixels(3, 2, 7))
+    assert not any(b"".join(shown(screen)))
+    assert not screen.update(0, 0, 3, 2, 12, RGB565, pixels(3, 2, 7)), "it is of another picture"
+
+
+@pytest.mark.parametrize(("width", "height"), [(MAX_SIDE + 1, 4), (4, MAX_SIDE + 1), (0xFFFFFFFF, 0xFFFFFFFF)])
+async def test_a_picture_larger_than_a_display_is_black(
+    screen: Screen, caplog: pytest.LogCaptureFixture, width: int, height: int
+) -> None:
+    assert screen.update(0, 0, 8, 4, 32, BGRX, pixels(8, 4, 7))
+    screen.replace(width, height, 4 * width, BGRX, pixels(8, 4, 7))
+    assert screen.update(0, 0, width, 1, 4 * width, BGRX, pixels(8, 4, 7)), "it is not asked for again"
+    scanout, damage = await taken(screen)
+    assert not any(scanout.pixels)
+    assert damage == [Rect(0, 0, 8, 4)], "the display keeps its size"
+    assert f"{width} x {height}" in caplog.text
 
 
 @pytest.mark.parametrize(("width", "height", "stride"), [(8, 4, 31), (8, 5, 32), (100, 4, 32)])

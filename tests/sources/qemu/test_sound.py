@@ -35,6 +35,8 @@ class Sounds:
         self.listening = 0
         self.may_write = trio.Event()
         self.may_write.set()
+        self.volume: tuple[int, int] | None = None
+        self.mute = False
 
     @property
     def server(self) -> spicetrio.Server:
@@ -128,8 +130,54 @@ async def test_sound_that_viewers_do_not_take_is_not_played(other: Any, caplog: 
     assert "not passed on" in caplog.text
 
 
-async def read(peer: Peer, size: int) -> bytes:
-    answer = await peer.call(IN, "Read", "tt", 1, size)
+async def test_the_volume_of_the_guest_is_that_of_the_viewers() -> None:
+    sounds = Sounds()
+    async with speaker(sounds) as peer:
+        await peer.call(OUT, "Init", INIT, *stream(1))
+        await peer.call(OUT, "SetVolume", "tbay", 1, True, b"\x80\xff")
+        await peer.call(OUT, "Write", "tay", 1, b"abcd")
+        await trio.testing.wait_all_tasks_blocked()
+        assert (sounds.volume, sounds.mute) == ((0x8080, 0xFFFF), True)
+        await peer.call(OUT, "SetVolume", "tbay", 1, False, b"\x01")
+        assert (sounds.volume, sounds.mute) == ((0x0101, 0x0101), False)
+    async with microphone(sounds) as peer:
+        await peer.call(IN, "Init", INIT, *stream(1))
+        await peer.call(IN, "SetEnabled", "tb", 1, True)
+        await trio.testing.wait_all_tasks_blocked()
+        await peer.call(IN, "SetVolume", "tbay", 1, True, b"\xff\0")
+        assert (sounds.volume, sounds.mute) == ((0xFFFF, 0), True)
+
+
+async def test_sound_of_a_voice_that_viewers_do_not_take_is_not_played_at_the_rate_of_another() -> None:
+    sounds = Sounds()
+    async with speaker(sounds) as peer:
+        await peer.call(OUT, "Init", INIT, *stream(1, rate=44100))
+        await peer.call(OUT, "Init", INIT, *stream(2, bits=32))
+        await peer.call(OUT, "Write", "tay", 2, b"xxxx")
+        await peer.call(OUT, "Write", "tay", 1, b"abcd")
+        await trio.testing.wait_all_tasks_blocked()
+        await peer.call(OUT, "Init", INIT, *stream(1, bits=32))
+        await peer.call(OUT, "Write", "tay", 1, b"xxxx")
+        await trio.testing.wait_all_tasks_blocked()
+    assert sounds.played == [(44100, b"abcd")]
+
+
+async def test_of_several_voices_the_one_that_began_last_is_heard() -> None:
+    sounds = Sounds()
+    async with speaker(sounds) as peer:
+        await peer.call(OUT, "Init", INIT, *stream(1, rate=44100))
+        await peer.call(OUT, "Init", INIT, *stream(2, rate=32000))
+        await peer.call(OUT, "Write", "tay", 1, b"xxxx")
+        await peer.call(OUT, "Write", "tay", 2, b"abcd")
+        await trio.testing.wait_all_tasks_blocked()
+        await peer.call(OUT, "SetEnabled", "tb", 1, True)
+        await peer.call(OUT, "Write", "tay", 1, b"efgh")
+        await trio.testing.wait_all_tasks_blocked()
+    assert sounds.played == [(32000, b"abcd"), (44100, b"efgh")]
+
+
+async def read(peer: Peer, size: int, *, voice: int = 1) -> bytes:
+    answer = await peer.call(IN, "Read", "tt", voice, size)
     return bytes(answer.body[0])
 
 
@@ -148,6 +196,23 @@ async def test_the_machine_is_answered_at_once_whether_somebody_speaks_or_not() 
         assert await read(peer, 4) == b"abcd"
         assert await read(peer, 100) == b"efgh"
         await peer.call(IN, "SetEnabled", "tb", 1, False)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not sounds.listening
+
+
+async def test_viewers_record_at_the_rate_at_which_the_machine_does() -> None:
+    sounds = Sounds()
+    async with microphone(sounds) as peer:
+        for voice, rate in ((1, 44100), (2, 16000)):
+            await peer.call(IN, "Init", INIT, *stream(voice, rate=rate))
+            await peer.call(IN, "SetEnabled", "tb", voice, True)
+            await trio.testing.wait_all_tasks_blocked()
+            assert (sounds.listening, sounds.rate) == (1, rate)
+            await sounds.viewers_speak.send(Frame(object(), b"abcdefgh"))
+            await trio.testing.wait_all_tasks_blocked()
+        assert await read(peer, 100) == b"", "it is not the voice that records"
+        assert await read(peer, 100, voice=2) == b"abcdefgh", "what was recorded at the other rate is forgotten"
+        await peer.call(IN, "Fini", "t", 2)
         await trio.testing.wait_all_tasks_blocked()
         assert not sounds.listening
 
