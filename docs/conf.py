@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from importlib.metadata import version as installed_version
 
 project = "spicetrio"
@@ -30,14 +31,23 @@ _COLON = "\N{RATIO}"
 
 
 def _hide_colons(app, what, name, obj, options, lines) -> None:
-    if what in ("attribute", "property", "data"):
-        lines[:] = [line.replace(":", _COLON) for line in lines]
+    if what in ("attribute", "property", "data") and lines:
+        lines[0] = lines[0].replace(":", _COLON)
 
 
 def _show_colons(app, what, name, obj, options, lines) -> None:
     lines[:] = [line.replace(_COLON, ":") for line in lines]
 
 
+def _name_blocks(app, what, name, obj, options, signature, returned):
+    """Say of what is made by @asynccontextmanager that it is for `async with`, rather than what it is inside."""
+    inside = getattr(obj, "__wrapped__", None)
+    if inspect.isasyncgenfunction(inside):
+        return signature, returned.replace("collections.abc.AsyncIterator", "contextlib.AbstractAsyncContextManager")
+    return None
+
+
 def setup(app) -> None:
+    app.connect("autodoc-process-signature", _name_blocks)
     app.connect("autodoc-process-docstring", _hide_colons, priority=400)
     app.connect("autodoc-process-docstring", _show_colons, priority=600)

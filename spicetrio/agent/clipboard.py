@@ -36,9 +36,9 @@ class Offer:
     """
 
     def __init__(self, types: Sequence[ClipboardType], read: Read, *, limit: int, viewer: Client | None = None) -> None:
-        self.types: Final = tuple(types)
+        self.types: Final[tuple[ClipboardType, ...]] = tuple(types)
         """What it can be had as, best first."""
-        self.viewer: Final = viewer
+        self.viewer: Final[Client | None] = viewer
         """At whom it was copied; None if it was on this side, or in a guest."""
         self._read = read
         self._limit = limit
@@ -91,13 +91,13 @@ class Clipboard:
         nursery: trio.Nursery,
         changed: Callable[[Selection], None],
     ) -> None:
-        self.selection: Final = selection
+        self.selection: Final[Selection] = selection
         """Which one."""
-        self.limit: Final = limit
+        self.limit: Final[int] = limit
         """The most bytes that are taken of what was copied."""
         self.current: Offer | None = None
         """The latest offer of all, if it still stands."""
-        self.offered: Final = AsyncValue[Offer | None](None)
+        self.offered: Final[AsyncValue[Offer | None]] = AsyncValue(None)
         """What a viewer offers now; None if no viewer does, or this side has offered something since."""
         self._own: Offer | None = None
         self._nursery = nursery

@@ -55,16 +55,18 @@ class Agent(AgentHost):
 
     def __init__(self, settings: Settings, nursery: trio.Nursery, files: FileReceiver | None) -> None:
         super().__init__(settings, nursery)
-        self.monitors: Final = AsyncValue[tuple[Rect, ...] | None](None)
+        self.monitors: Final[AsyncValue[tuple[Rect, ...] | None]] = AsyncValue(None)
         """The monitors that the viewer that spoke last wants, in pixels; None until one did. Those that it has
         switched off are left out; if it does not say where they are, they stand in a row."""
-        self.display: Final = AsyncValue(DisplayConfigFlags.NONE)
+        self.display: Final[AsyncValue[DisplayConfigFlags]] = AsyncValue(DisplayConfigFlags.NONE)
         """What the viewer that spoke last does without, to save bandwidth."""
-        self.playback_volume: Final = AsyncValue[Volume | None](None)
+        self.playback_volume: Final[AsyncValue[Volume | None]] = AsyncValue(None)
         """How loud the viewer that spoke last plays; None until one told."""
-        self.record_volume: Final = AsyncValue[Volume | None](None)
+        self.record_volume: Final[AsyncValue[Volume | None]] = AsyncValue(None)
         """How loud the viewer that spoke last records; None until one told."""
-        self.transfers: Final = AsyncValue[tuple[FileTransfer, ...]](()) if files is None else files.transfers
+        self.transfers: Final[AsyncValue[tuple[FileTransfer, ...]]] = (
+            AsyncValue(()) if files is None else files.transfers
+        )
         """The files that viewers send, and the last ones that they sent, oldest first."""
         self._files = files
         off = {AgentCapability.FILE_XFER_DISABLED} if files is None else set()

@@ -169,7 +169,7 @@ class Display(Channel[DisplayChannelClient]):
         """In pixels."""
         self.height = height
         """In pixels."""
-        self.cursor: Final = Cursor(channel_id, settings)
+        self.cursor: Final[Cursor] = Cursor(channel_id, settings)
         """The pointer's shape and place on this display."""
         self.worker: Final = Worker(Picture(width, height, channel_id))
         """The bridge to this display's thread."""

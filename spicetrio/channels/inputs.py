@@ -313,7 +313,7 @@ class Inputs(Channel[InputsChannelClient]):
         """Knows the agent, which may move the pointer."""
         self._absolute = absolute
         self._modes_changed = modes_changed
-        self.locks: Final = AsyncValue(Locks.NONE)
+        self.locks: Final[AsyncValue[Locks]] = AsyncValue(Locks.NONE)
         """The lock lights, as far as is known; set by `set_locks`, and by lock keys that viewers press."""
         self.typist: InputsChannelClient | None = None
         """Whose lock lights count: the viewer that pressed a key last."""

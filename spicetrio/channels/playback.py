@@ -143,9 +143,9 @@ class Playback(Sound[PlaybackChannelClient]):
 
     def __init__(self, settings: Settings, rate: int) -> None:
         super().__init__(settings, rate)
-        self.listeners: Final = AsyncValue(0)
+        self.listeners: Final[AsyncValue[int]] = AsyncValue(0)
         """How many viewers listen. While there are none, what is written costs next to nothing."""
-        self.playing: Final = AsyncValue(False)
+        self.playing: Final[AsyncValue[bool]] = AsyncValue(False)
         """Whether there is sound now, as viewers are told."""
         self._compression = settings.playback_compression
         self._latency: int | None = None

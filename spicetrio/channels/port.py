@@ -67,11 +67,11 @@ class Port(Device):
         super().__init__(channel_id, settings)
         if not 1 <= len(name.encode()) <= MAX_NAME or "\0" in name:
             raise ValueError(f"the port's name is {name!r}, expected 1 to {MAX_NAME} bytes without NUL")
-        self.name: Final = name
+        self.name: Final[str] = name
         """By which viewers know what it is for."""
-        self.viewer_open: Final = AsyncBool(False)
+        self.viewer_open: Final[AsyncBool] = AsyncBool(False)
         """A viewer has the port, and its own end is open."""
-        self.breaks: Final = AsyncValue(0)
+        self.breaks: Final[AsyncValue[int]] = AsyncValue(0)
         """How many breaks viewers have sent, as a terminal does; a value that can be waited on."""
 
     def make_client(self, client: Client, link: Link) -> PortClient:

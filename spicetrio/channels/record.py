@@ -157,7 +157,7 @@ class Record(Sound[RecordChannelClient]):
 
     def __init__(self, settings: Settings, rate: int) -> None:
         super().__init__(settings, rate)
-        self.listening: Final = AsyncValue(False)
+        self.listening: Final[AsyncValue[bool]] = AsyncValue(False)
         """Whether viewers record now."""
         self._recordings: list[Recording] = []
 

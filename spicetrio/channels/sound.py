@@ -87,9 +87,9 @@ class Sound(Channel[SoundClientT]):
         if not MIN_RATE <= rate <= MAX_RATE:
             raise ValueError(f"rate is {rate}, expected {MIN_RATE} to {MAX_RATE} samples in a second")
         super().__init__(0, settings)
-        self.rate: Final = index(rate)
+        self.rate: Final[int] = index(rate)
         """Samples of each side in a second."""
-        self.opus: Final = opus.AVAILABLE and rate in self.OPUS_RATES
+        self.opus: Final[bool] = opus.AVAILABLE and rate in self.OPUS_RATES
         """It can be packed with Opus."""
         self.loudness = Loudness()
 
@@ -115,7 +115,7 @@ class Sound(Channel[SoundClientT]):
 
     @property
     def mute(self) -> bool:
-        """Whether viewers are to be silent, whatever their volume. To set it takes effect as for `volume`."""
+        """Whether there is to be silence, whatever the volume. To set it takes effect as for `volume`."""
         return self.loudness.mute
 
     @mute.setter

@@ -270,9 +270,9 @@ class StreamDisplay(Channel[StreamDisplayChannelClient]):
 
     def __init__(self, channel_id: int, settings: Settings) -> None:
         super().__init__(channel_id, settings)
-        self.cursor: Final = Cursor(channel_id, settings)
+        self.cursor: Final[Cursor] = Cursor(channel_id, settings)
         """The pointer's shape and place on this display."""
-        self.request: Final = AsyncValue(StreamRequest())
+        self.request: Final[AsyncValue[StreamRequest]] = AsyncValue(StreamRequest())
         """What the viewers ask for: whoever encodes begins anew when it changes, and stops while there is no codec."""
         self.format: _Format | None = None
         """What the frames are; None while viewers are shown nothing."""

@@ -141,7 +141,7 @@ class DeviceStream(trio.abc.Stream):
     """
 
     def __init__(self, end: VmcClient[Any]) -> None:
-        self.viewer: Final = end.client
+        self.viewer: Final[Client] = end.client
         """Who is at the other end."""
         self._end = end
         self._inbox = end.inbox
@@ -238,7 +238,7 @@ class Device(Channel[VmcClient[Any]], trio.abc.Stream):
 
     def __init__(self, channel_id: int, settings: Settings) -> None:
         super().__init__(channel_id, settings)
-        self.viewer: Final = AsyncValue[Client | None](None)
+        self.viewer: Final[AsyncValue[Client | None]] = AsyncValue(None)
         """Who has the device; a value that can be waited on."""
         self._line: list[VmcClient[Any]] = []
         self._holder: VmcClient[Any] | None = None

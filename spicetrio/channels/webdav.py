@@ -12,10 +12,11 @@ from itertools import count
 from typing import Final, NoReturn
 
 import trio
-from trio_util import AsyncBool
+from trio_util import AsyncBool, AsyncValue
 
 from spicetrio.channels.inbox import Inbox
 from spicetrio.channels.port import Port
+from spicetrio.server.client import Client
 from spicetrio.server.link import RECEIVE_SIZE
 from spicetrio.wire.webdav import MAX_DATA, MuxDecoder, MuxFrame
 
@@ -219,9 +220,9 @@ class SharedFolder:
     """
 
     def __init__(self, port: Port) -> None:
-        self.viewer: Final = port.viewer
+        self.viewer: Final[AsyncValue[Client | None]] = port.viewer
         """Whose folder it is; a value that can be waited on."""
-        self.shared: Final = AsyncBool(False)
+        self.shared: Final[AsyncBool] = AsyncBool(False)
         """A folder is shared; a value that can be waited on."""
         self._port = port
         self._mux: Mux | None = None

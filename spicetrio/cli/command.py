@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             return _run(argv)
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # None if it was closed before
+                sys.stdout.flush()
     except BrokenPipeError:
         mute_output()
         return 0

@@ -14,6 +14,7 @@ from typing import Final
 from spicetrio import CopyPaste, ImageCompression, Role, Settings, Ticket, WanCompression, WhenFull
 from spicetrio.cli.devices import LONGEST_PATH, Devices, add_device_options, read_device_options
 from spicetrio.cli.parser import Parser, count, port
+from spicetrio.server.settings import MAX_CLIPBOARD_LIMIT
 
 DEFAULT_ADDRESS: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 5900
@@ -208,6 +209,9 @@ def read_serving_options(
         ticket = make_ticket()
     changes = {} if arguments.max_viewers is None else {"max_viewers": arguments.max_viewers}
     if arguments.clipboard_limit is not None:
+        most = MAX_CLIPBOARD_LIMIT // (1024 * 1024)
+        if arguments.clipboard_limit > most:
+            parser.error(f"--clipboard-limit is at most {most} MiB")
         changes["clipboard_limit"] = arguments.clipboard_limit * 1024 * 1024
     viewing = None
     if arguments.view_password_file is not None:

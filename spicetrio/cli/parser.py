@@ -55,7 +55,7 @@ def size(text: str) -> tuple[int, int]:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: write it as 1024x768")
     width, height = int(match[1]), int(match[2])
     if not (1 <= width <= _MAX_SIDE and 1 <= height <= _MAX_SIDE):
-        raise argparse.ArgumentTypeError(f"{text!r} is out of range: the largest is {_MAX_SIDE}x{_MAX_SIDE}")
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected 1x1 to {_MAX_SIDE}x{_MAX_SIDE}")
     return width, height
 
 

@@ -29,8 +29,12 @@ from spicetrio.sources.errors import SourceError, first_of
 logger: Final = logging.getLogger("spicetrio.command")
 
 FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that end a command: Ctrl-C, a polite kill, and a terminal that was closed."""
 _PATIENCE_SECONDS: Final = 1.0
 """How long a second signal changes nothing: what kills us would leave the programs behind that we started."""
+_ABSTRACT: Final = "spice+unix://@"
+"""Where no spice-gtk finds its way to."""
 _WILDCARDS: Final = ("0.0.0.0", "::")
 _FIXES: Final = {
     errno.EADDRINUSE: "choose another --port (0 takes a free one) or --unix path, or end who uses it",
@@ -115,16 +119,17 @@ async def _stop_by_signal(
     stop: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Cancel the scope with the first signal; a second one kills, but not before our programs had time to end."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    numbers = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
+    with trio.open_signal_receiver(*numbers) as signals:
         task_status.started()
-        number = await anext(signals)
-        logger.info("got %s: ending", signal.Signals(number).name)
+        first = await anext(signals)
+        logger.info("got %s: ending", signal.Signals(first).name)
         stop.cancel()
         with trio.move_on_after(_PATIENCE_SECONDS):
             async for _ in signals:
                 logger.info("ending already")
-    for other in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(other, signal.SIG_DFL)
+    for number in numbers:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _announce(server: Server, serving: Serving, target: str, folder: str | None) -> None:
@@ -133,12 +138,13 @@ def _announce(server: Server, serving: Serving, target: str, folder: str | None)
         print(f"ticket: {serving.secret}", file=sys.stderr)
     if folder is not None:
         print(f"shared folder: {folder}", file=sys.stderr)
-    print(f"connect: remote-viewer {serving.vv or target}", file=sys.stderr, flush=True)
+    if not target.startswith(_ABSTRACT):
+        print(f"connect: remote-viewer {serving.vv or target}", file=sys.stderr, flush=True)
     try:
         for address in server.addresses:
             print(f"listening on {address}", flush=True)
-    except BrokenPipeError:
-        logger.warning("nobody reads where we listen")
+    except OSError as error:
+        logger.warning("cannot say where we listen: %s", error.strerror)
         mute_output()
 
 
@@ -175,6 +181,6 @@ def _warn_of_slow_kernels(prog: str) -> None:
     if slow:
         print(
             f"{prog}: warning: not compiled, so EVERYTHING IS MUCH SLOWER: {', '.join(slow)}; "
-            "install a wheel, or install again where there is a C compiler",
+            "install it again where there is a C compiler",
             file=sys.stderr,
         )

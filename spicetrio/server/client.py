@@ -36,7 +36,7 @@ class Client:
         """Types and ids of the channels that are connected, or about to be."""
         self.dictionaries: Final[set[int]] = set()
         """Ids of the GLZ dictionaries that a display has used: their images are numbered once."""
-        self.mouse_mode: Final = AsyncValue(MouseMode.SERVER)
+        self.mouse_mode: Final[AsyncValue[MouseMode]] = AsyncValue(MouseMode.SERVER)
         """How this viewer's pointer moves. The modes of viewers are independent of each other."""
         self.latency: float | None = None
         """Seconds of the shortest round trip seen; None before the first."""

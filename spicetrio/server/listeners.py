@@ -109,6 +109,8 @@ def _tcp_listeners(host: str, port: int) -> list[trio.SocketListener]:
 def _unix_listener(name: str) -> trio.SocketListener:
     if not name.startswith("@"):
         _remove_stale(name)
+        if os.path.lexists(name) and not Path(name).is_socket():
+            raise OSError(errno.EEXIST, f"cannot listen on {name}: something else is there: choose another path")
         # Only this user may connect, from the first moment on.
         mask = os.umask(0o177)
         try:

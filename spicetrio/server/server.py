@@ -112,7 +112,7 @@ class BaseServer:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings: Final = settings
+        self.settings: Final[Settings] = settings
         """How this server serves."""
         self.addresses: tuple[str, ...] = ()
         """Where it listens, as URIs, such as `spice://127.0.0.1:5900`."""

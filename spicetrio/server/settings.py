@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, Flag
 from typing import Final
@@ -125,6 +125,11 @@ class Settings:
     def __post_init__(self) -> None:
         if self.port is not None and not 0 <= self.port <= 65535:
             raise ValueError(f"port is {self.port}, expected 0 to 65535")
+        for name, kind in _ENUMS.items():
+            if not isinstance(value := getattr(self, name), kind):
+                raise ValueError(
+                    f"{name} is {value!r}, expected one of {', '.join(map(str, kind.__members__.values()))}"
+                )
         if self.all_tickets and self.disable_ticketing:
             raise ValueError("there is a ticket, and ticketing is disabled: choose one")
         if not self.all_tickets and not self.disable_ticketing:
@@ -170,6 +175,15 @@ class Settings:
                     f"without a ticket {host or 'every address'!r} would be open to all: "
                     "give a ticket, listen on 127.0.0.1, or say allow_anonymous=True"
                 )
+
+
+_ENUMS: Final[Mapping[str, type[Enum]]] = {
+    "image_compression": ImageCompression,
+    "jpeg_wan_compression": WanCompression,
+    "zlib_glz_wan_compression": WanCompression,
+    "copy_paste": CopyPaste,
+    "when_full": WhenFull,
+}
 
 
 def _is_loopback(host: str) -> bool:

@@ -71,7 +71,7 @@ async def test_a_wrong_ticket_is_refused() -> None:
                 pass
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_viewers_do_not_keep_it_from_ending(number: signal.Signals) -> None:
     async with running(*FREE, "--disable-ticketing", "--size", "640x480") as program:
         host, port = place(await program.ready())
@@ -177,7 +177,7 @@ async def test_a_port_that_is_taken() -> None:
         (["--addr", "192.0.2.1", "--port", "0"], "--addr is a name or an address of this machine"),
         (["--addr", "no.such.name.invalid", "--port", "0"], "no.such.name.invalid"),
         (["--unix", "/nowhere/socket"], "make the directory"),
-        (["--unix", "/dev/null"], "--unix"),
+        (["--unix", "/dev/null"], "cannot listen on /dev/null: something else is there: choose another path"),
     ],
 )
 async def test_places_that_cannot_be_listened_on(arguments: list[str], words: str) -> None:
@@ -197,6 +197,13 @@ async def test_a_display_that_is_not_there() -> None:
     assert "Traceback" not in outcome.errors
 
 
+async def test_a_program_that_is_not_there_is_said_before_anything_starts() -> None:
+    outcome = await run("x11", "--port", "0", "--disable-ticketing", "--start", "no-such-desktop")
+    assert (outcome.status, outcome.output) == (1, "")
+    line = "spicetrio x11: error: no-such-desktop cannot be started: there is no such program"
+    assert outcome.errors.splitlines() == [line]
+
+
 async def test_nobody_reads_where_it_listens() -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -212,7 +219,7 @@ async def test_nobody_reads_where_it_listens() -> None:
         with trio.fail_after(30):
             async for data in process.stderr:
                 errors += data
-                if b"nobody reads" in errors:
+                if b"cannot say where we listen: Broken pipe" in errors:
                     process.send_signal(signal.SIGTERM)
                     break
             async for data in process.stderr:
@@ -223,6 +230,14 @@ async def test_nobody_reads_where_it_listens() -> None:
             process.kill()
         await process.stderr.aclose()
     assert b"BrokenPipe" not in errors
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+async def test_standard_output_that_takes_nothing(redirection: str) -> None:
+    shell = f"timeout -s TERM 3 {sys.executable} -m spicetrio demo --port 0 --disable-ticketing {redirection}; echo $?"
+    outcome = await run("-c", f"exec 3>&1; ({shell}) | cat", program=["bash"])
+    assert "Traceback" not in outcome.errors
+    assert ("cannot say where we listen: No space left on device" in outcome.errors) is (redirection == ">/dev/full")
 
 
 async def test_nobody_reads_the_help() -> None:

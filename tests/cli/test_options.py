@@ -166,7 +166,7 @@ def test_sizes(text: str) -> None:
         (["demo", "--seamless-migration=off"], "--seamless-migration=off"),
         (["demo", "--file-transfer-dir", "/nowhere"], "/nowhere is no directory"),
         (["demo", "--file-transfer-dir", "a" * 300], "is no directory"),
-        (["demo", "--clipboard-limit", "2048"], "clipboard_limit is 2147483648, expected at most 2147483647"),
+        (["demo", "--clipboard-limit", "2048"], "--clipboard-limit is at most 2047 MiB"),
         (["x11", "--display", ":0", "--file-transfer-dir", "/", "--disable-agent-file-xfer"], "exclude"),
         (["demo", "--por", "1"], "unknown or not supported yet: --por 1"),
         (["demo", "extra"], "unknown or not supported yet: extra"),

@@ -183,7 +183,7 @@ async def test_a_socket_that_is_listened_on_is_left_alone(tmp_path: Path, backlo
         other.bind(str(path))
         other.listen(backlog)
         for _ in range(backlog + 3):  # until its queue is full
-            with pytest.raises(OSError, match=rf"cannot listen on {path}: Address already in use"):
+            with pytest.raises(OSError, match=rf"cannot listen on {path}: (Addr|something else)"):
                 addresses(unix=path)
         assert path.exists()
         with other.accept()[0]:
@@ -200,7 +200,7 @@ async def test_what_is_no_stream_socket_is_left_alone(tmp_path: Path, kind: str)
             path.mkdir()
         else:
             datagrams.bind(str(path))
-        with pytest.raises(OSError, match=rf"cannot listen on {path}: Address already in use"):
+        with pytest.raises(OSError, match=rf"cannot listen on {path}: (Addr|something else)"):
             addresses(unix=path)
         assert path.exists()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -43,8 +44,8 @@ async def attach(
         SourceError: It cannot be shown, or went away; also inside a group.
     """
     async with (
-        open_sound(server, own=False, playback=playback, record=record),
         open_connection(display) as connection,
+        open_sound(server, own=False, playback=playback, record=record),
         _showing(server, connection, resize, copied_files_limit),
     ):
         task_status.started(display)
@@ -67,6 +68,8 @@ async def start(
     Raises:
         SourceError: One of them cannot be started, or the X server went away; also inside a group.
     """
+    if command and shutil.which(command[0]) is None:
+        raise SourceError(f"{command[0]} cannot be started: there is no such program")
     width, height = size
     room = (max(width, ROOM[0]), max(height, ROOM[1])) if resize else size
     async with (
