@@ -116,7 +116,19 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&
         (LISTING + b"<a>" + b"".join(b"<a%d/>" % number for number in range(1100)) + b"</a>", "more than 1000 names"),
         (HEAD + b"\r\n", "the answer is 200"),
     ],
-    ids=["bomb", "bomb in another encoding", "no XML", "cut", "nothing", "endless", "deep", "long tag", "long text", "names", "another status"],
+    ids=[
+        "bomb",
+        "bomb in another encoding",
+        "no XML",
+        "cut",
+        "nothing",
+        "endless",
+        "deep",
+        "long tag",
+        "long text",
+        "names",
+        "another status",
+    ],
 )
 async def test_a_listing_that_makes_no_sense_is_told_with_its_reason(answer: bytes, reason: str) -> None:
     async with open_sharing({}) as viewer:
