@@ -60,7 +60,7 @@ class Entry(NamedTuple):
     """A file or a folder."""
 
     name: str
-    """The last part of its path; bytes that are no UTF-8 as with `os.fsdecode`. It may be anything."""
+    """The last part of its path; bytes that are no UTF-8 as surrogates (PEP 383). It may be anything."""
     is_folder: bool
     """It is a folder."""
     size: int
@@ -169,7 +169,8 @@ class _Multistatus:
         self._href = ""
         self._group: dict[str, str] = {}
         self._found: dict[str, str] = {}
-        self._parser = expat.ParserCreate(namespace_separator=" ")
+        # Whatever it says of its encoding: Python would look for one of that name, and raise what it likes.
+        self._parser = expat.ParserCreate("utf-8", namespace_separator=" ")
         self._parser.buffer_text = True
         self._parser.StartDoctypeDeclHandler = self._refuse
         self._parser.StartElementHandler = self._start

@@ -106,6 +106,8 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&
     [
         (LISTING + BOMB, "has a document type"),
         (LISTING + BOMB.decode().encode("utf-16"), "has a document type"),
+        (LISTING + b"<?xml version='1.0' encoding='idna'?><a>\xff</a>", "not well-formed"),
+        (LISTING + b"<?xml version='1.0' encoding='none'?><a/>", "not among the 0 entries"),
         (LISTING + b"<a><b></a>", "mismatched tag"),
         (LISTING + b"<a>", "no element found"),
         (LISTING + b'<D:multistatus xmlns:D="DAV:"/>', "not among the 0 entries"),
@@ -119,6 +121,8 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&
     ids=[
         "bomb",
         "bomb in another encoding",
+        "strange encoding",
+        "unknown encoding",
         "no XML",
         "cut",
         "nothing",
