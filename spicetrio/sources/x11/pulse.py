@@ -33,7 +33,7 @@ _SAMPLES: Final = ("--raw", "--format=s16le", f"--rate={RATE}", "--channels=2", 
 _SINK: Final = f"rate={RATE} format=s16le channels=2".split()
 _DEFAULT_SINK: Final = "Default Sink: "
 _STAND_IN: Final = "auto_null"
-"""What a sound server calls the sink that it has for want of another."""
+"""What a sound server calls the sink that it has for want of another. It may have none at all."""
 _POLL_SECONDS: Final = 0.02
 
 
@@ -122,7 +122,7 @@ async def open_running() -> AsyncIterator[SoundServer]:
     _need(*_PROGRAMS)
     prefix = f"spicetrio-{os.getpid()}-"
     try:
-        if await _default_sink(os.environ) == _STAND_IN:
+        if not await _has_speakers(os.environ):
             await _load_speakers(os.environ, prefix)
         await _load_microphone(os.environ, prefix)
         yield SoundServer(os.environ, f"{prefix}voices", f"{prefix}microphone")
@@ -151,6 +151,11 @@ async def _load_microphone(environment: Mapping[str, str], prefix: str) -> None:
 
 def _described(kind: str, description: str) -> str:
     return f"{kind}_properties=device.description={description}"
+
+
+async def _has_speakers(environment: Mapping[str, str]) -> bool:
+    sinks = [line.split("\t") for line in (await _ask(environment, "list", "short", "sinks")).splitlines()]
+    return any(name != _STAND_IN for _, name, *_ in sinks)
 
 
 async def _default_sink(environment: Mapping[str, str]) -> str:
