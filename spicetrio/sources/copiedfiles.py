@@ -148,8 +148,7 @@ class CopiedFiles:
 
     async def _fetch(self, offer: Offer, copy: _Copy, folder: Path) -> tuple[Path, ...]:
         async with self._reading:  # one at a time, as it may be large
-            data = await offer.read(ClipboardType.FILE_LIST)
-            paths = await trio.to_thread.run_sync(_read_list, data)
+            paths = await trio.to_thread.run_sync(_read_list, await offer.read(ClipboardType.FILE_LIST))
         items = await self._plan(paths)
         size = sum(item.size for item in items)
         if size > self._limit:
