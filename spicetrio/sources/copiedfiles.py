@@ -7,6 +7,7 @@ read them, until the viewer leaves, this ends, or what was copied since needs th
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
@@ -20,7 +21,7 @@ from typing import Final, NamedTuple
 import trio
 
 from spicetrio import Client, ClipboardError, ClipboardType, Offer, SharedFolder
-from spicetrio.sources.webdav import WebdavClient, WebdavError
+from spicetrio.sources.webdav import Entry, WebdavClient, WebdavError
 
 WAIT_SECONDS: Final = 60.0
 """How long somebody who pastes waits. What comes later is there for the next one."""
@@ -31,9 +32,11 @@ MOST_ITEMS: Final = 10_000
 MOST_DEPTH: Final = 32
 """Folders in each other."""
 MOST_PATH_BYTES: Final = 4096
+"""Bytes of a path at the viewer."""
 MOST_NAME_BYTES: Final = 255
 PROGRESS_SECONDS: Final = 10.0
 """After which it is told how far a long transfer is."""
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 logger: Final = logging.getLogger(__name__)
 
@@ -98,7 +101,7 @@ class CopiedFiles:
         """
         await trio.lowlevel.checkpoint()
         if offer.viewer is None or offer.viewer is not self._folder.viewer.value:
-            raise ClipboardError("who copied them shares no folder")
+            raise ClipboardError("who copied them shares no folder: share one at that viewer, and copy again")
         if (copy := self._copies.get(offer)) is None:
             while len(self._copies) >= MOST_KEPT:
                 self._drop_oldest(f"{MOST_KEPT} others are on their way")
@@ -134,8 +137,10 @@ class CopiedFiles:
                     await trio.sleep_forever()
         except (ClipboardError, WebdavError, OSError) as error:
             copy.error = str(error)
+            if isinstance(error, OSError) and error.errno in _FULL:
+                copy.error += "; make room there, or let TMPDIR be a folder with more"
             if not copy.waiting:
-                logger.info("the files that %r has copied do not come: %s", copy.viewer, error)
+                logger.info("the files that %r has copied do not come: %s", copy.viewer, copy.error)
         finally:
             if self._copies.get(offer) is copy:
                 del self._copies[offer]
@@ -143,11 +148,13 @@ class CopiedFiles:
 
     async def _fetch(self, offer: Offer, copy: _Copy, folder: Path) -> tuple[Path, ...]:
         async with self._reading:  # one at a time, as it may be large
-            paths = _read_list(await offer.read(ClipboardType.FILE_LIST))
+            paths = await trio.to_thread.run_sync(_read_list, await offer.read(ClipboardType.FILE_LIST))
         items = await self._plan(paths)
         size = sum(item.size for item in items)
         if size > self._limit:
-            raise ClipboardError(f"they are of {size} bytes, more than the {self._limit} that are taken")
+            raise ClipboardError(
+                f"they are of {size} bytes, more than the {self._limit} that are kept (--copied-files-limit)"
+            )
         logger.info("%r has copied %d files and folders, %d bytes: they are fetched", copy.viewer, len(items), size)
         for number in range(len(paths)):
             await trio.Path(folder, str(number)).mkdir()
@@ -164,23 +171,16 @@ class CopiedFiles:
         """Return all that is to be fetched, folders before what is in them."""
         items: list[_Item] = []
         for number, path in enumerate(paths):
-            await self._add(items, path, _place(number, path))
+            entry, inside = await self._client.look(path)
+            items.append(_Item(path, _place(number, path), entry.is_folder, entry.size))
+            folders = _add(items, items[-1], inside)
+            while folders:
+                folder = folders.pop()
+                entry, inside = await self._client.look(folder.path)
+                if not entry.is_folder:
+                    raise ClipboardError(f"{folder.path!r} was a folder, and is none any more")
+                folders += _add(items, folder, inside)
         return items
-
-    async def _add(self, items: list[_Item], path: str, place: Path) -> None:
-        """Add what is at a path, and all that is in it."""
-        if len(place.parts) > MOST_DEPTH:
-            raise ClipboardError(f"there are folders {MOST_DEPTH} deep, or in a ring")
-        entry, inside = await self._client.look(path)
-        items.append(_Item(path, place, entry.is_folder, entry.size))
-        if len(items) + len(inside) > MOST_ITEMS:
-            raise ClipboardError(f"there are more than {MOST_ITEMS} files and folders")
-        for child in inside:
-            below, where = f"{path}/{child.name}", place / _checked(child.name)
-            if child.is_folder:
-                await self._add(items, below, where)
-            else:
-                items.append(_Item(below, where, False, child.size))
 
     async def _take(self, item: _Item, place: Path, copy: _Copy) -> None:
         """Make a folder, or fetch a file; that there is one already is an error."""
@@ -191,7 +191,7 @@ class CopiedFiles:
             async for piece in data:
                 copy.size += len(piece)
                 while sum(kept.size for kept in self._copies.values()) > self._limit:
-                    self._drop_oldest(f"they are of more than the {self._limit} bytes that are taken")
+                    self._drop_oldest(f"more than the {self._limit} bytes that are kept are on their way")
                 await file.write(piece)
 
     def _drop_oldest(self, complaint: str) -> None:
@@ -235,23 +235,52 @@ async def _private_folder() -> AsyncIterator[Path]:
                 logger.warning("cannot remove %s", folder)
 
 
+def _add(items: list[_Item], folder: _Item, inside: list[Entry]) -> list[_Item]:
+    """Add what is in a folder; return which of it are folders."""
+    if len(items) + len(inside) > MOST_ITEMS:
+        raise ClipboardError(f"there are more than {MOST_ITEMS} files and folders")
+    begin = len(items)
+    for entry in inside:
+        path, place = _bounded(f"{folder.path}/{entry.name}"), folder.place / _checked(entry.name)
+        items.append(_Item(path, place, entry.is_folder, entry.size))
+    return [item for item in items[begin:] if item.is_folder]
+
+
 def _read_list(data: bytes) -> list[str]:
     """Return the paths of a FILE_LIST: first what is to be done with them, then they, each with a NUL behind it.
 
     To cut is to copy here, as what a program moves is the copy.
     """
+    data = data.removesuffix(b"\0")
     if data.count(b"\0") > MOST_ITEMS:
         raise ClipboardError(f"there are more than {MOST_ITEMS} files and folders")
-    action, *paths = data.removesuffix(b"\0").split(b"\0")
+    action, *paths = data.split(b"\0")
     if action not in (b"copy", b"cut") or not paths:
         raise ClipboardError(f"what is copied is no list of files: it begins with {data[:64]!r}")
-    for path in paths:
-        root, *names = path.split(b"/")
-        if root or len(path) > MOST_PATH_BYTES:
-            raise ClipboardError(f"{path[:64]!r} is no path in the viewer's folder")
-        for name in names or [b""]:
-            _checked(os.fsdecode(name))
-    return [os.fsdecode(path) for path in paths]
+    return [_read_path(path) for path in paths]
+
+
+def _read_path(data: bytes) -> str:
+    path = _bounded(data[: MOST_PATH_BYTES + 1].decode(errors="surrogateescape"))
+    root, *names = path.split("/")
+    if root:
+        raise ClipboardError(f"{path!r} is no path in the viewer's folder")
+    for name in names or [""]:
+        _checked(name)
+    return path
+
+
+def _bounded(path: str) -> str:
+    """Return a path that is neither too long nor too deep.
+
+    Raises:
+        ClipboardError: It is.
+    """
+    if len(path.encode(errors="surrogateescape")) > MOST_PATH_BYTES:
+        raise ClipboardError(f"a path is longer than {MOST_PATH_BYTES} bytes: {path[:64]!r}")
+    if path.count("/") > MOST_DEPTH:
+        raise ClipboardError(f"there are folders {MOST_DEPTH} deep, or in a ring: {path[:64]!r}")
+    return path
 
 
 def _checked(name: str) -> str:
@@ -260,7 +289,11 @@ def _checked(name: str) -> str:
     Raises:
         ClipboardError: It is none.
     """
-    if name in ("", ".", "..") or "/" in name or "\0" in name or len(os.fsencode(name)) > MOST_NAME_BYTES:
+    try:
+        size = len(os.fsencode(name))
+    except UnicodeEncodeError:
+        size = 0  # this machine's names have no such letters
+    if not 0 < size <= MOST_NAME_BYTES or name in (".", "..") or "/" in name or "\0" in name:
         raise ClipboardError(f"{name[:MOST_NAME_BYTES]!r} is no name for a file")
     return name
 

@@ -1,8 +1,8 @@
 """A WebDAV client of the folder that a viewer shares (RFC 4918): it lists folders and reads files.
 
 HTTP is h11's. Each request has a connection of its own, as libphodav closes it behind the answer. The viewer is not
-trusted: no answer is waited for in silence for long, a listing has a largest size and no document type, so no entities
-either, and whoever reads a file says how much is enough. Redirects are not followed.
+trusted: no answer is waited for in silence for long, a listing has a largest size, depth and number of names, and no
+document type, so no entities either, and whoever reads a file says how much is enough. Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ SILENCE_SECONDS: Final = 30.0
 """How long the viewer may take for the next part of an answer."""
 MOST_LISTING_BYTES: Final = 8 * 1024 * 1024
 """Bytes of the longest listing; an entry takes some hundreds."""
+MOST_PART_BYTES: Final = 16384
+"""Bytes of one tag or text of a listing. With each part of a tag that comes, it is looked at from its beginning."""
+MOST_NESTED: Final = 32
+"""Elements of a listing in each other; six are needed."""
+MOST_NAMES: Final = 1000
+"""Names of elements and attributes in a listing, all of which the parser keeps."""
 RECEIVE_SIZE: Final = 65536
 """Bytes that are taken at a time."""
 
@@ -54,7 +60,7 @@ class Entry(NamedTuple):
     """A file or a folder."""
 
     name: str
-    """The last part of its path; bytes that are no UTF-8 as with `os.fsdecode`. It may be anything."""
+    """The last part of its path; bytes that are no UTF-8 as surrogates (PEP 383). It may be anything."""
     is_folder: bool
     """It is a folder."""
     size: int
@@ -130,6 +136,7 @@ class WebdavClient:
 
 
 async def _next_event(http: h11.Connection, stream: trio.abc.Stream) -> h11.Event:
+    await trio.lowlevel.checkpoint()  # thousands of events may come in one part
     while (event := http.next_event()) is h11.NEED_DATA:
         with trio.fail_after(SILENCE_SECONDS):
             data = bytes(await stream.receive_some(RECEIVE_SIZE))
@@ -157,11 +164,13 @@ class _Multistatus:
     def __init__(self) -> None:
         self._entries: list[Entry] = []
         self._size = 0
+        self._depth = 0
         self._text: list[str] = []
         self._href = ""
         self._group: dict[str, str] = {}
         self._found: dict[str, str] = {}
-        self._parser = expat.ParserCreate(namespace_separator=" ")
+        # Whatever it says of its encoding: Python would look for one of that name, and raise what it likes.
+        self._parser = expat.ParserCreate("utf-8", namespace_separator=" ")
         self._parser.buffer_text = True
         self._parser.StartDoctypeDeclHandler = self._refuse
         self._parser.StartElementHandler = self._start
@@ -174,6 +183,10 @@ class _Multistatus:
         if self._size > MOST_LISTING_BYTES:
             raise WebdavError(f"its listing has more than {MOST_LISTING_BYTES} bytes")
         self._parser.Parse(data, False)
+        if self._size - self._parser.CurrentByteIndex > MOST_PART_BYTES:
+            raise WebdavError(f"its listing has a tag of more than {MOST_PART_BYTES} bytes")
+        if len(self._parser.intern) > MOST_NAMES:
+            raise WebdavError(f"its listing has more than {MOST_NAMES} names of elements and attributes")
 
     def close(self) -> list[Entry]:
         """Return the entries; there is no more of it."""
@@ -185,6 +198,9 @@ class _Multistatus:
 
     def _start(self, name: str, _: object) -> None:
         self._text.clear()
+        self._depth += 1
+        if self._depth > MOST_NESTED:
+            raise WebdavError(f"its listing has more than {MOST_NESTED} elements in each other")
         if name == "DAV: response":
             self._href, self._found = "", {}
         elif name == "DAV: propstat":
@@ -196,13 +212,16 @@ class _Multistatus:
     def _end(self, name: str) -> None:
         text = "".join(self._text)
         self._text.clear()
+        self._depth -= 1
+        if len(text) > MOST_PART_BYTES:
+            raise WebdavError(f"its listing has a text of more than {MOST_PART_BYTES} bytes")
         if name == "DAV: href":
             self._href = text
         elif name == "DAV: response":
             self._add_entry()
         elif name in _PROPERTIES:
             self._group[name] = text
-        elif name == "DAV: propstat" and self._group.get("DAV: status", "").split()[1:2] == ["200"]:
+        elif name == "DAV: propstat" and self._group.get("DAV: status", "").split(maxsplit=2)[1:2] == ["200"]:
             self._found |= self._group
 
     def _add_entry(self) -> None:

@@ -21,10 +21,12 @@ set-default-sink speakers
 set-default-source microphone
 load-module module-native-protocol-unix socket={socket} auth-anonymous=1
 """
-NO_CARDS = """\
-load-module module-always-sink
+NO_SINKS = """\
 load-module module-native-protocol-unix socket={socket} auth-anonymous=1
 """
+NO_CARDS = f"""\
+load-module module-always-sink
+{NO_SINKS}"""
 
 
 @asynccontextmanager

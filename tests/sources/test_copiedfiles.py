@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import random
 import stat
 import tempfile
@@ -18,7 +20,7 @@ from trio.testing import wait_all_tasks_blocked
 from spicetrio import ClipboardError, ClipboardType, Offer
 from spicetrio.sources import copiedfiles
 from spicetrio.sources.copiedfiles import CopiedFiles, open_copied_files
-from tests.sources.davserver import SharingViewer, Tree, open_sharing, propstat, someone
+from tests.sources.davserver import DavServer, SharingViewer, Tree, open_sharing, propstat, someone
 
 LIMIT = 1 << 20
 LARGE = random.Random(1).randbytes(300_000)
@@ -157,8 +159,10 @@ async def test_a_long_transfer_is_told_of(monkeypatch: pytest.MonkeyPatch, caplo
         (listing("/x/../../y"), "'..' is no name"),
         (listing("/x/."), "'.' is no name"),
         (listing("/" + "x" * 256), "is no name"),
-        (listing("/x" * 2049), "is no path"),
-        (listing(*["/x"] * copiedfiles.MOST_ITEMS), "more than 10000"),
+        (listing("/" + "x" * 4096), "longer than 4096 bytes"),
+        (listing("/" * 500_000), "longer than 4096 bytes"),
+        (listing("/x" * 33), "32 deep"),
+        (listing(*["/x"] * (copiedfiles.MOST_ITEMS + 1)), "more than 10000"),
     ],
 )
 async def test_a_list_that_makes_no_sense_is_refused(data: bytes, reason: str) -> None:
@@ -220,6 +224,53 @@ async def test_folders_in_a_ring_and_without_an_end_are_given_up(monkeypatch: py
         monkeypatch.setattr(copiedfiles, "MOST_ITEMS", 10)
         with pytest.raises(ClipboardError, match="more than 10 files and folders"):
             await files.fetch(copied(viewer, "/ring"))
+
+
+async def test_as_many_as_there_may_be_are_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copiedfiles, "MOST_ITEMS", 2)
+    async with sharing(TREE) as (viewer, files):
+        assert len(await files.fetch(copied(viewer, "/one/a.txt", "/two/a.txt"))) == 2
+        with pytest.raises(ClipboardError, match="more than 2 files and folders"):
+            await files.fetch(copied(viewer, "/one/a.txt", "/two/a.txt", "/one/a.txt"))
+
+
+async def test_what_is_in_folders_that_were_not_looked_into_yet_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copiedfiles, "MOST_ITEMS", 10)
+    inner: Tree = {f"file {number}": b"" for number in range(5)}
+    async with sharing({"x": {"y": inner, **{f"file {number}": b"" for number in range(5)}}}) as (viewer, files):
+        with pytest.raises(ClipboardError, match="more than 10 files and folders"):
+            await files.fetch(copied(viewer, "/x"))
+
+
+async def test_paths_below_a_folder_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copiedfiles, "MOST_PATH_BYTES", 10)
+    async with sharing({"x": {"y" * 7: {"z" * 7: b""}}}) as (viewer, files):
+        with pytest.raises(ClipboardError, match="longer than 10 bytes: '/x/yyyyyyy/zzzzzzz'"):
+            await files.fetch(copied(viewer, "/x"))
+
+
+async def test_a_folder_that_became_something_else_meanwhile_is_told() -> None:
+    async with sharing({"x": {"y": {"z": b""}}}) as (viewer, files):
+        viewer.raw["/x/y"] = DavServer({"x": {"y": b"file"}}).multistatus("/x/y")
+        with pytest.raises(ClipboardError, match="'/x/y' was a folder, and is none any more"):
+            await files.fetch(copied(viewer, "/x"))
+
+
+async def test_a_name_that_this_machine_cannot_write_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with sharing({"docs": {"zwölf": b""}}) as (viewer, files):
+        monkeypatch.setattr(os, "fsencode", lambda name: str(name).encode("ascii", "surrogateescape"))
+        with pytest.raises(ClipboardError, match="'zwölf' is no name for a file"):
+            await files.fetch(copied(viewer, "/docs"))
+
+
+async def test_a_full_disk_is_told_with_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async with sharing(TREE) as (viewer, files):
+        monkeypatch.setattr(tempfile, "mkdtemp", full)
+        with pytest.raises(ClipboardError, match="No space left on device; make room there, or let TMPDIR be"):
+            await files.fetch(copied(viewer, "/one/a.txt"))
 
 
 async def test_a_fault_is_told_and_the_next_who_pastes_may_have_more_luck(

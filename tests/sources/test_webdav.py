@@ -106,13 +106,33 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&
     [
         (LISTING + BOMB, "has a document type"),
         (LISTING + BOMB.decode().encode("utf-16"), "has a document type"),
+        (LISTING + b"<?xml version='1.0' encoding='idna'?><a>\xff</a>", "not well-formed"),
+        (LISTING + b"<?xml version='1.0' encoding='none'?><a/>", "not among the 0 entries"),
         (LISTING + b"<a><b></a>", "mismatched tag"),
         (LISTING + b"<a>", "no element found"),
         (LISTING + b'<D:multistatus xmlns:D="DAV:"/>', "not among the 0 entries"),
-        (LISTING + b"<a>" + b"x" * webdav.MOST_LISTING_BYTES, "more than 8388608 bytes"),
+        (LISTING + b"<a>" + b"<b/>" * (webdav.MOST_LISTING_BYTES // 4), "more than 8388608 bytes"),
+        (LISTING + b"<a>" * 40 + b"</a>" * 40, "more than 32 elements in each other"),
+        (LISTING + b"<a" + b" " * 50_000, "a tag of more than 16384 bytes"),
+        (LISTING + b"<a>" + b"x" * 20_000 + b"</a>", "a text of more than 16384 bytes"),
+        (LISTING + b"<a>" + b"".join(b"<a%d/>" % number for number in range(1100)) + b"</a>", "more than 1000 names"),
         (HEAD + b"\r\n", "the answer is 200"),
     ],
-    ids=["bomb", "bomb in another encoding", "no XML", "cut", "nothing", "endless", "another status"],
+    ids=[
+        "bomb",
+        "bomb in another encoding",
+        "strange encoding",
+        "unknown encoding",
+        "no XML",
+        "cut",
+        "nothing",
+        "endless",
+        "deep",
+        "long tag",
+        "long text",
+        "names",
+        "another status",
+    ],
 )
 async def test_a_listing_that_makes_no_sense_is_told_with_its_reason(answer: bytes, reason: str) -> None:
     async with open_sharing({}) as viewer:
@@ -131,6 +151,25 @@ async def test_a_size_that_is_none_counts_as_nothing(properties: str) -> None:
     async with open_sharing({}) as viewer:
         viewer.raw["/x"] = LISTING + body.encode()
         assert await WebdavClient(viewer.folder).look("/x") == (Entry("x", False, 0), [])
+
+
+@pytest.mark.parametrize("method", ["look", "read"])
+async def test_an_answer_in_crumbs_leaves_others_their_turns(method: str) -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with open_sharing({}) as viewer, trio.open_nursery() as nursery:
+        viewer.raw["/x"] = b"HTTP/1.1 100 Continue\r\n\r\n" * 1000
+        nursery.start_soon(take_turns)
+        with pytest.raises(WebdavError, match="ended without an answer"):
+            await (WebdavClient(viewer.folder).look("/x") if method == "look" else read(viewer, "/x"))
+        assert turns >= 1000
+        nursery.cancel_scope.cancel()
 
 
 async def test_silence_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

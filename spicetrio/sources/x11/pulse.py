@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ _SAMPLES: Final = ("--raw", "--format=s16le", f"--rate={RATE}", "--channels=2", 
 _SINK: Final = f"rate={RATE} format=s16le channels=2".split()
 _DEFAULT_SINK: Final = "Default Sink: "
 _STAND_IN: Final = "auto_null"
-"""What a sound server calls the sink that it has for want of another."""
+"""What a sound server calls the sink that it has for want of another. It may have none at all."""
 _POLL_SECONDS: Final = 0.02
 
 
@@ -121,43 +121,41 @@ async def open_running() -> AsyncIterator[SoundServer]:
     """
     _need(*_PROGRAMS)
     prefix = f"spicetrio-{os.getpid()}-"
-    modules = []
     try:
-        if await _default_sink(os.environ) == _STAND_IN:
-            modules += await _load_speakers(os.environ, prefix)
-        modules += await _load_microphone(os.environ, prefix)
+        if not await _has_speakers(os.environ):
+            await _load_speakers(os.environ, prefix)
+        await _load_microphone(os.environ, prefix)
         yield SoundServer(os.environ, f"{prefix}voices", f"{prefix}microphone")
     finally:
         with trio.CancelScope(shield=True):  # bounded by ANSWER_SECONDS
-            await _unload(reversed(modules))
+            await _unload(prefix)
 
 
-async def _load_speakers(environment: Mapping[str, str], prefix: str) -> list[str]:
+async def _load_speakers(environment: Mapping[str, str], prefix: str) -> None:
     """Make a sink that desktops play to, whose monitor is what viewers hear."""
-    speakers = await _load(
-        environment, "module-null-sink", f"sink_name={prefix}viewers", *_SINK, _described("sink", "Viewers")
-    )
+    await _load(environment, "module-null-sink", f"sink_name={prefix}viewers", *_SINK, _described("sink", "Viewers"))
     await _ask(environment, "set-default-sink", f"{prefix}viewers")
-    return [speakers]
 
 
-async def _load_microphone(environment: Mapping[str, str], prefix: str) -> list[str]:
+async def _load_microphone(environment: Mapping[str, str], prefix: str) -> None:
     """Make a sink, and a source that has its sound: programs do not offer monitors of sinks as microphones."""
-    voices = await _load(
-        environment, "module-null-sink", f"sink_name={prefix}voices", *_SINK, _described("sink", "Voices")
-    )
-    microphone = await _load(
+    await _load(environment, "module-null-sink", f"sink_name={prefix}voices", *_SINK, _described("sink", "Voices"))
+    await _load(
         environment,
         "module-remap-source",
         f"source_name={prefix}microphone",
         f"master={prefix}voices.monitor",
         _described("source", "Microphone"),
     )
-    return [voices, microphone]
 
 
 def _described(kind: str, description: str) -> str:
     return f"{kind}_properties=device.description={description}"
+
+
+async def _has_speakers(environment: Mapping[str, str]) -> bool:
+    sinks = [line.split("\t") for line in (await _ask(environment, "list", "short", "sinks")).splitlines()]
+    return any(name != _STAND_IN for _, name, *_ in sinks)
 
 
 async def _default_sink(environment: Mapping[str, str]) -> str:
@@ -168,14 +166,17 @@ async def _default_sink(environment: Mapping[str, str]) -> str:
     return names[0]
 
 
-async def _load(environment: Mapping[str, str], *module: str) -> str:
-    return (await _ask(environment, "load-module", *module)).strip()
+async def _load(environment: Mapping[str, str], *module: str) -> None:
+    await _ask(environment, "load-module", *module)
 
 
-async def _unload(modules: Iterable[str]) -> None:
+async def _unload(prefix: str) -> None:
+    """Unload the modules with names of ours, the last one first: who loads one may not live to hear its number."""
     try:
-        for module in modules:
-            await _ask(os.environ, "unload-module", module)
+        modules = (await _ask(os.environ, "list", "short", "modules")).splitlines()
+        for module in reversed(modules):
+            if f"_name={prefix}" in module:
+                await _ask(os.environ, "unload-module", module.partition("\t")[0])
     except SourceError:  # the sound server has gone, and they with it
         return
 

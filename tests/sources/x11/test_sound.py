@@ -6,8 +6,8 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +15,15 @@ import pytest
 import trio
 
 import spicetrio
-from spicetrio.sources.x11 import sound
+from spicetrio.sources.errors import SourceError
+from spicetrio.sources.x11 import pulse, sound
 from spicetrio.sources.x11.sound import open_sound
 from spicetrio.wire import playback, record
 from spicetrio.wire.enums import AudioDataMode, ChannelType
 from spicetrio.wire.link import Capabilities
 from tests.channels.stage import open_stage, receive
 from tests.clients.processes import need
-from tests.clients.pulse import NO_CARDS, ask, open_pipewire, open_pulse, played, recorded
+from tests.clients.pulse import NO_CARDS, NO_SINKS, ask, open_pipewire, open_pulse, played, recorded
 from tests.peer import PeerChannel
 from tests.tone import measure, sine
 
@@ -207,6 +208,44 @@ async def test_the_users_sound_server_has_another_microphone_meanwhile(user: dic
     assert len(after.splitlines()) <= len(before.splitlines())
 
 
+@pytest.mark.parametrize("configured", [NO_CARDS, NO_SINKS], ids=["stand-in", "none"])
+async def test_a_sound_server_without_outputs_does_not_play_to_what_viewers_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configured: str
+) -> None:
+    async with open_pulse(tmp_path / "pulse", configured) as changes:
+        monkeypatch.setenv("PULSE_SERVER", changes["PULSE_SERVER"])
+        async with pulse.open_running() as server:
+            assert f"--device=spicetrio-{os.getpid()}-viewers.monitor" in await server.recorder()
+
+
+@pytest.mark.parametrize("fault", [None, SourceError("no")], ids=["cancelled", "refused"])
+async def test_of_what_was_begun_at_the_users_sound_server_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: SourceError | None
+) -> None:
+    ask_server, asked, last = pulse._ask, 0, 0
+
+    async def ask_and_fail(environment: Mapping[str, str], *question: str) -> str:
+        nonlocal asked
+        answer = await ask_server(environment, *question)
+        asked += 1
+        if asked == last:
+            if fault is not None:
+                raise fault
+            scope.cancel()
+            await trio.lowlevel.checkpoint()
+        return answer
+
+    async with open_pulse(tmp_path / "pulse", NO_CARDS) as changes:
+        monkeypatch.setenv("PULSE_SERVER", changes["PULSE_SERVER"])
+        monkeypatch.setattr(pulse, "_ask", ask_and_fail)
+        for last in range(1, 6):  # noqa: B007 - the outputs, the speakers, their choice, voices, the microphone
+            asked = 0
+            with trio.CancelScope() as scope, suppress(SourceError):
+                async with pulse.open_running():
+                    pytest.fail("it has opened all the same")
+            assert "spicetrio" not in await ask(os.environ, "list", "short", "modules")
+
+
 @pytest.mark.parametrize("own", [True, False])
 async def test_without_sound_programs_it_says_what_to_install_and_the_rest_goes_on(
     own: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -238,7 +277,7 @@ async def test_a_user_without_a_sound_server(
     monkeypatch.setenv("PULSE_SERVER", f"unix:{tmp_path / 'nobody'}")
     async with open_stage() as stage, open_sound(stage.server, own=False, playback=True, record=True):
         assert len(stage.server.channels) == 1
-    assert "there is no sound: the sound server does not do info: " in caplog.text
+    assert "there is no sound: the sound server does not do list: " in caplog.text
 
 
 async def test_when_the_sound_server_dies_it_is_said_and_the_rest_goes_on(caplog: pytest.LogCaptureFixture) -> None:
@@ -263,5 +302,5 @@ def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_a_desktop_without_sound_does_not_find_the_users(user: dict[str, str]) -> None:
     async with open_stage() as stage, open_sound(stage.server, own=True, playback=False, record=False) as changes:
         assert len(stage.server.channels) == 1
-        answer = await trio.run_process(["pactl", "info"], env=user | changes, check=False, capture_stderr=True)
+        answer = await trio.run_process(["pactl", "info"], env={**user, **changes}, check=False, capture_stderr=True)
         assert answer.returncode != 0
