@@ -28,12 +28,13 @@ class Circle:
 @pytest.fixture
 async def clients() -> AsyncIterator[AsyncValue[tuple[Client, ...]]]:
     value = AsyncValue[tuple[Client, ...]](())
+    before = gc.get_threshold()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(collect_unseen, value)
         await wait_all_tasks_blocked()
         yield value
         nursery.cancel_scope.cancel()
-    assert gc.get_freeze_count() == 0, "collections are as they were"
+    assert (gc.get_freeze_count(), gc.get_threshold()) == (0, before), "collections are as they were"
 
 
 async def test_what_there_is_when_a_viewer_came_is_no_longer_looked_at(
