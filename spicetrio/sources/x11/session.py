@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -68,8 +70,6 @@ async def start(
     Raises:
         SourceError: One of them cannot be started, or the X server went away; also inside a group.
     """
-    if command and shutil.which(command[0]) is None:
-        raise SourceError(f"{command[0]} cannot be started: there is no such program")
     width, height = size
     room = (max(width, ROOM[0]), max(height, ROOM[1])) if resize else size
     async with (
@@ -79,6 +79,8 @@ async def start(
     ):
         if resize:
             await Monitors(connection).change([spicetrio.Rect(0, 0, width, height)])
+        if command and shutil.which(command[0]) is None:  # before anybody is told that there is a desktop
+            raise SourceError(f"{command[0]} cannot be started: {os.strerror(errno.ENOENT)}")
         async with _showing(server, connection, resize, copied_files_limit):
             task_status.started(xserver.display)
             if command:
