@@ -29,8 +29,8 @@ from spicetrio.sources.errors import SourceError, first_of
 logger: Final = logging.getLogger("spicetrio.command")
 
 FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""The signals that end a command: Ctrl-C, a polite kill, and a terminal that was closed."""
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
+"""The signals that end a command, as SIGHUP does, of a terminal that was closed, unless it runs under nohup."""
 _PATIENCE_SECONDS: Final = 1.0
 """How long a second signal changes nothing: what kills us would leave the programs behind that we started."""
 _ABSTRACT: Final = "spice+unix://@"
@@ -119,7 +119,7 @@ async def _stop_by_signal(
     stop: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Cancel the scope with the first signal; a second one kills, but not before our programs had time to end."""
-    numbers = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
+    numbers = {*_ENDING, signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else _ENDING
     with trio.open_signal_receiver(*numbers) as signals:
         task_status.started()
         first = await anext(signals)
