@@ -13,7 +13,7 @@ from typing import Final
 
 from spicetrio import CopyPaste, ImageCompression, Role, Settings, Ticket, WanCompression, WhenFull
 from spicetrio.cli.devices import LONGEST_PATH, Devices, add_device_options, read_device_options
-from spicetrio.cli.parser import Parser, count, port
+from spicetrio.cli.parser import MIB, Parser, count, port
 from spicetrio.server.settings import MAX_CLIPBOARD_LIMIT
 
 DEFAULT_ADDRESS: Final = "127.0.0.1"
@@ -209,10 +209,10 @@ def read_serving_options(
         ticket = make_ticket()
     changes = {} if arguments.max_viewers is None else {"max_viewers": arguments.max_viewers}
     if arguments.clipboard_limit is not None:
-        most = MAX_CLIPBOARD_LIMIT // (1024 * 1024)
+        most = MAX_CLIPBOARD_LIMIT // MIB
         if arguments.clipboard_limit > most:
             parser.error(f"--clipboard-limit is at most {most} MiB")
-        changes["clipboard_limit"] = arguments.clipboard_limit * 1024 * 1024
+        changes["clipboard_limit"] = arguments.clipboard_limit * MIB
     viewing = None
     if arguments.view_password_file is not None:
         viewing = _read_ticket("--view-password-file", arguments.view_password_file, parser)

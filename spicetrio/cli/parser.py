@@ -7,12 +7,14 @@ import re
 import shlex
 from typing import Any, Final, NoReturn
 
+from spicetrio.channels.display import MAX_SIZE
+
 USAGE_STATUS: Final = 2
 """Exit status after bad arguments."""
 FAILURE_STATUS: Final = 1
 """Exit status when what was asked for cannot be done."""
 
-_MAX_SIDE: Final = 8192
+MIB: Final = 1024 * 1024
 
 
 class Parser(argparse.ArgumentParser):
@@ -54,8 +56,8 @@ def size(text: str) -> tuple[int, int]:
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: write it as 1024x768")
     width, height = int(match[1]), int(match[2])
-    if not (1 <= width <= _MAX_SIDE and 1 <= height <= _MAX_SIDE):
-        raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected 1x1 to {_MAX_SIDE}x{_MAX_SIDE}")
+    if not (1 <= width <= MAX_SIZE and 1 <= height <= MAX_SIZE):
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range: expected 1x1 to {MAX_SIZE}x{MAX_SIZE}")
     return width, height
 
 

@@ -7,7 +7,7 @@ import os
 from functools import partial
 
 from spicetrio.cli.options import add_file_option, add_serving_options, read_serving_options
-from spicetrio.cli.parser import Parser, count, read_start, size
+from spicetrio.cli.parser import MIB, Parser, count, read_start, size
 from spicetrio.cli.serving import run
 from spicetrio.sources.x11 import COPIED_FILES_LIMIT, serve_x11
 
@@ -21,7 +21,6 @@ examples:
   spicetrio x11 --vv desk.vv -- xterm -e top
 """
 RESIZE = ("auto", "always", "never")
-MIB = 1024 * 1024
 
 
 def add_options(parser: Parser) -> None:

@@ -8,10 +8,11 @@ from typing import Final
 import trio
 
 import spicetrio
+from spicetrio.channels.display import MAX_SIZE
 from spicetrio.sources.errors import SourceError
 from spicetrio.sources.qemu.bus import Bus, BusError, Properties
 from spicetrio.sources.qemu.listener import Listener
-from spicetrio.sources.qemu.screen import MAX_SIDE, Screen
+from spicetrio.sources.qemu.screen import Screen
 
 CONSOLE: Final = "org.qemu.Display1.Console"
 DRAW_INTERVAL: Final = 1 / 60
@@ -76,7 +77,7 @@ class Console:
         Args:
             area: Of the monitor, in pixels.
         """
-        width, height = min(area.width, MAX_SIDE), min(area.height, MAX_SIDE)
+        width, height = min(area.width, MAX_SIZE), min(area.height, MAX_SIZE)
         try:
             await self._bus.call(self.path, CONSOLE, "SetUIInfo", "qqiiuu", 0, 0, area.left, area.top, width, height)
         except BusError as error:

@@ -13,9 +13,8 @@ from typing import Final
 import trio
 
 import spicetrio
+from spicetrio.channels.display import MAX_SIZE
 
-MAX_SIDE: Final = 8192
-"""Pixels of the widest and highest display."""
 MOST_RECTANGLES: Final = 64
 """Damage of more pieces than this is taken as one: the display finds out what really differs."""
 FORMATS: Final = {
@@ -79,7 +78,7 @@ class Screen:
         """Take in another picture. One that makes no sense, or that a display cannot show, is black."""
         name, depth = FORMATS.get(pixman_format, ("", 0))
         self._unshown = None
-        if max(width, height) > MAX_SIDE:
+        if max(width, height) > MAX_SIZE:
             _log.warning("%s has %d x %d pixels, which cannot be shown", self._name, width, height)
             self._unshown = pixman_format
             self.blank()

@@ -13,6 +13,7 @@ import trio
 from trio_util import AsyncValue
 
 import spicetrio
+from spicetrio.channels.sound import LOUDEST, MAX_RATE, MIN_RATE
 from spicetrio.sources.qemu.bus import Bus, BusError, Properties
 from spicetrio.sources.qemu.messages import Call, ListenerConnection
 
@@ -20,10 +21,6 @@ AUDIO: Final = "org.qemu.Display1.Audio"
 OUT: Final = "org.qemu.Display1.AudioOutListener"
 IN: Final = "org.qemu.Display1.AudioInListener"
 VM: Final = "org.qemu.Display1.VM"
-MIN_RATE: Final = 8000
-MAX_RATE: Final = 192_000
-LOUDEST: Final = 65535
-"""The volume of a channel at which it is as loud as it was made; QEMU's is a byte."""
 MOST_VOICES: Final = 64
 """That are remembered."""
 LATE_SECONDS: Final = 0.2
@@ -149,6 +146,7 @@ class Line:
             case "SetVolume":
                 _, mute = call.numbers("QI")
                 volumes = bytes(call.data("QI")) or b"\xff"
+                # Of each channel, a byte.
                 self._volume = LOUDEST * volumes[0] // 0xFF, LOUDEST * volumes[-1] // 0xFF
                 self._mute = bool(mute)
                 self._tell_loudness()

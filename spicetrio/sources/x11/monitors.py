@@ -15,14 +15,13 @@ import xcffib.randr
 from trio_util import AsyncValue
 
 from spicetrio import Rect
+from spicetrio.channels.display import MAX_SIZE
 from spicetrio.sources.x11.connection import XConnection, XError
 
 SETTLE_SECONDS: Final = 0.2
 """How long a viewer must want the same before it is done: windows are dragged to their size."""
 SMALLEST: Final = (320, 200)
 """Width and height of the smallest monitor that a viewer may have, in pixels."""
-LARGEST: Final = 8192
-"""The most columns and rows of a screen, as a display takes no more."""
 MOST_MONITORS: Final = 4
 """Monitors that a viewer may have."""
 
@@ -102,7 +101,7 @@ class Monitors:
                     connection.core.GetGeometry(root),
                 ]
             )
-            areas = arrange(wanted, min(limits.max_width, LARGEST), min(limits.max_height, LARGEST))
+            areas = arrange(wanted, min(limits.max_width, MAX_SIZE), min(limits.max_height, MAX_SIZE))
             if areas == await read_monitors(connection, screen.width, screen.height):
                 return
             crtcs = await connection.ask_all([randr.GetCrtcInfo(crtc, _NO_TIME) for crtc in resources.crtcs])

@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 
 from spicetrio import Rect
+from spicetrio.channels.display import MAX_SIZE
 from spicetrio.sources.qemu.console import Console
-from spicetrio.sources.qemu.screen import MAX_SIDE
 
 PROPERTIES = {"Label": "video", "Head": 0, "DeviceAddress": "pci/0000/02.0"}
 
@@ -16,8 +16,8 @@ PROPERTIES = {"Label": "video", "Head": 0, "DeviceAddress": "pci/0000/02.0"}
     ("area", "told"),
     [
         (Rect(1, 2, 801, 602), (1, 2, 800, 600)),
-        (Rect(0, 0, 32768, 600), (0, 0, MAX_SIDE, 600)),
-        (Rect(-5, 0, 595, 32768), (-5, 0, 600, MAX_SIDE)),
+        (Rect(0, 0, 32768, 600), (0, 0, MAX_SIZE, 600)),
+        (Rect(-5, 0, 595, 32768), (-5, 0, 600, MAX_SIZE)),
     ],
 )
 async def test_a_guest_is_asked_for_no_size_that_cannot_be_shown(area: Rect, told: tuple[int, ...]) -> None:

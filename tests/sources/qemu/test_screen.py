@@ -5,7 +5,8 @@ import trio
 import trio.testing
 
 from spicetrio import Rect
-from spicetrio.sources.qemu.screen import MAX_SIDE, MOST_RECTANGLES, Scanout, Screen
+from spicetrio.channels.display import MAX_SIZE
+from spicetrio.sources.qemu.screen import MOST_RECTANGLES, Scanout, Screen
 
 BGRX, RGB565, UNKNOWN = 0x20020888, 0x10020565, 0x20010888
 
@@ -119,7 +120,7 @@ async def test_parts_of_a_picture_that_cannot_be_shown_are_no_reason_to_ask_for_
     assert not screen.update(0, 0, 3, 2, 12, RGB565, pixels(3, 2, 7)), "it is of another picture"
 
 
-@pytest.mark.parametrize(("width", "height"), [(MAX_SIDE + 1, 4), (4, MAX_SIDE + 1), (0xFFFFFFFF, 0xFFFFFFFF)])
+@pytest.mark.parametrize(("width", "height"), [(MAX_SIZE + 1, 4), (4, MAX_SIZE + 1), (0xFFFFFFFF, 0xFFFFFFFF)])
 async def test_a_picture_larger_than_a_display_is_black(
     screen: Screen, caplog: pytest.LogCaptureFixture, width: int, height: int
 ) -> None:
