@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
-import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final
 
 import trio
@@ -79,13 +77,12 @@ async def start(
     ):
         if resize:
             await Monitors(connection).change([spicetrio.Rect(0, 0, width, height)])
-        if command and shutil.which(command[0]) is None:  # before anybody is told that there is a desktop
-            raise SourceError(f"{command[0]} cannot be started: {os.strerror(errno.ENOENT)}")
         async with _showing(server, connection, resize, copied_files_limit):
-            task_status.started(xserver.display)
+            started = partial(task_status.started, xserver.display)
             if command:
-                await run_command(command, xserver, environment)
+                await run_command(command, xserver, environment, started)
             else:
+                started()
                 await trio.sleep_forever()
 
 

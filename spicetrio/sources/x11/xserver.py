@@ -12,7 +12,7 @@ import socket
 import struct
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,13 +158,16 @@ def authority_entry(cookie: bytes) -> bytes:
     return struct.pack(">H", _FAMILY_WILD) + b"".join(struct.pack(">H", len(data)) + data for data in fields)
 
 
-async def run_command(command: Sequence[str], xserver: XServer, changes: Mapping[str, str]) -> None:
+async def run_command(
+    command: Sequence[str], xserver: XServer, changes: Mapping[str, str], started: Callable[[], None]
+) -> None:
     """Run a program on an X server until it ends; cancelling it ends the program and what it has started.
 
     Args:
         command: The program and its arguments.
         xserver: Where its windows are.
         changes: What else differs in its environment from ours.
+        started: Called once it runs.
 
     Raises:
         SourceError: It cannot be started.
@@ -177,6 +180,7 @@ async def run_command(command: Sequence[str], xserver: XServer, changes: Mapping
     async with open_group(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=_STANDARD_ERROR, stderr=_STANDARD_ERROR
     ) as process:
+        started()
         status = await process.wait()
     if status > 0:
         _log.warning("%s ended with exit status %d", command[0], status)
