@@ -48,19 +48,15 @@ class SoundServer:
     microphone: str
     """The source that the desktop's programs record."""
 
-    async def ask(self, *question: str) -> str:
-        """Return the answer of `pactl`.
+    async def is_recorded(self) -> bool:
+        """Tell whether one of the desktop's programs listens to the microphone.
 
         Raises:
-            SourceError: The sound server is not there, or will not do it.
+            SourceError: The sound server is not there.
         """
-        return await _ask(self.environment, *question)
-
-    async def is_recorded(self) -> bool:
-        """Tell whether one of the desktop's programs listens to the microphone."""
-        sources = [line.split("\t") for line in (await self.ask("list", "short", "sources")).splitlines()]
+        sources = await _list(self.environment, "sources")
         index = next((number for number, name, *_ in sources if name == self.microphone), None)
-        outputs = [line.split("\t") for line in (await self.ask("list", "short", "source-outputs")).splitlines()]
+        outputs = await _list(self.environment, "source-outputs")
         return any(source == index for _, source, *_ in outputs)
 
     async def recorder(self) -> list[str]:
@@ -154,8 +150,7 @@ def _described(kind: str, description: str) -> str:
 
 
 async def _has_speakers(environment: Mapping[str, str]) -> bool:
-    sinks = [line.split("\t") for line in (await _ask(environment, "list", "short", "sinks")).splitlines()]
-    return any(name != _STAND_IN for _, name, *_ in sinks)
+    return any(name != _STAND_IN for _, name, *_ in await _list(environment, "sinks"))
 
 
 async def _default_sink(environment: Mapping[str, str]) -> str:
@@ -164,6 +159,11 @@ async def _default_sink(environment: Mapping[str, str]) -> str:
     if not names:
         raise SourceError("the sound server has nothing to play to")
     return names[0]
+
+
+async def _list(environment: Mapping[str, str], things: str) -> list[list[str]]:
+    """Return what there is of a kind: of each its number, its name, and more."""
+    return [line.split("\t") for line in (await _ask(environment, "list", "short", things)).splitlines()]
 
 
 async def _load(environment: Mapping[str, str], *module: str) -> None:
