@@ -10,12 +10,13 @@ from functools import partial
 from typing import Final, NoReturn
 
 import trio
+from trio_util import move_on_when
 
 from spicetrio import DeviceStream, Port, Server, SharedFolder
 from spicetrio.cli.devices import Devices, PortDevice
 from spicetrio.cli.errors import CommandError
 from spicetrio.server.listeners import unix_listening
-from spicetrio.sources.devices import connect_viewer, end_with_viewer
+from spicetrio.sources.devices import connect_viewer
 from spicetrio.sources.errors import SourceError, first_of
 from spicetrio.sources.processes import open_group
 
@@ -88,8 +89,7 @@ async def serve_program(port: Port, command: tuple[str, ...]) -> NoReturn:
 
 
 async def _run_program(port: Port, command: tuple[str, ...], stream: DeviceStream) -> None:
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(end_with_viewer, stream, nursery.cancel_scope)
+    async with move_on_when(stream.wait_left), trio.open_nursery() as nursery:
         async with open_group(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdin is not None
             assert process.stdout is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import trio
+from trio_util import move_on_when
 
 import spicetrio
 
@@ -14,16 +15,10 @@ async def connect_viewer(viewer: spicetrio.DeviceStream, device: trio.abc.Stream
 
     Cancellation: what is on its way is dropped.
     """
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(end_with_viewer, viewer, nursery.cancel_scope)
+    # Who waits for something else than the viewer does not notice that it has left.
+    async with move_on_when(viewer.wait_left), trio.open_nursery() as nursery:
         for source, target in ((device, viewer), (viewer, device)):
             nursery.start_soon(_copy, source, target, nursery.cancel_scope)
-
-
-async def end_with_viewer(viewer: spicetrio.DeviceStream, scope: trio.CancelScope) -> None:
-    """Cancel the scope when the viewer has left; who waits for something else than the viewer does not notice it."""
-    await viewer.wait_left()
-    scope.cancel()
 
 
 async def _copy(source: trio.abc.Stream, target: trio.abc.Stream, scope: trio.CancelScope) -> None:

@@ -7,10 +7,12 @@ import socket
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing
+from functools import partial
+from operator import ne
 from typing import Final
 
 import trio
-from trio_util import AsyncValue
+from trio_util import AsyncValue, move_on_when
 
 import spicetrio
 from spicetrio.channels.sound import LOUDEST, MAX_RATE, MIN_RATE
@@ -262,23 +264,17 @@ class Microphone(Line):
             await self._enabled.wait_value(True)
             rate = self._rate.value
             assert rate is not None
-            async with self._server.open_record(rate=rate) as record, trio.open_nursery() as nursery:
+            async with self._server.open_record(rate=rate) as record:
                 self._open(record)
-                nursery.start_soon(self._record, record)
-                await self._wait_other_rate(rate)
-                nursery.cancel_scope.cancel()
-
-    async def _wait_other_rate(self, rate: int) -> None:
-        await self._rate.wait_value(lambda value: value != rate)
+                async with move_on_when(self._rate.wait_value, partial(ne, rate)):
+                    await self._record(record)
 
     async def _record(self, record: spicetrio.Record) -> None:
         """Have viewers record while the machine does."""
         while True:
             await self._enabled.wait_value(True)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._hear, record)
-                await self._enabled.wait_value(False)
-                nursery.cancel_scope.cancel()
+            async with move_on_when(self._enabled.wait_value, False):
+                await self._hear(record)
 
     async def _hear(self, record: spicetrio.Record) -> None:
         """Take in what one viewer says, and then another."""

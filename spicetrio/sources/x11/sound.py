@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import trio
-from trio_util import AsyncValue
+from trio_util import AsyncValue, move_on_when
 
 import spicetrio
 from spicetrio.sources.errors import SourceError, first_of
@@ -104,10 +104,8 @@ class Speaker:
         listeners = self._playback.listeners
         while True:
             await listeners.wait_value(lambda count: count > 0)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._play)
-                await listeners.wait_value(0)
-                nursery.cancel_scope.cancel()
+            async with move_on_when(listeners.wait_value, 0):
+                await self._play()
 
     async def _play(self) -> None:
         async with open_group(
@@ -145,10 +143,8 @@ class Microphone:
             nursery.start_soon(self._watch)
             while True:
                 await self._recorded.wait_value(True)
-                async with trio.open_nursery() as listening:
-                    listening.start_soon(self._listen, listening)
-                    await self._recorded.wait_value(False)
-                    listening.cancel_scope.cancel()
+                async with move_on_when(self._recorded.wait_value, False), trio.open_nursery() as listening:
+                    await self._listen(listening)
 
     async def _watch(self) -> None:
         """Follow whether the microphone is recorded."""
