@@ -20,15 +20,21 @@ class Turns:
     """Who waits to leave, in order."""
 
     def __init__(self) -> None:
-        self._lock: Final = trio.StrictFIFOLock()
+        self._waiting: Final = trio.lowlevel.ParkingLot()  # a lock would cost hundreds of errors that say "not yet"
+        self._taken = False
 
     async def wait(self) -> None:
         """Return when it is one's turn.
 
         Cancellation: at any time; who is ended for another reason needs no turn.
         """
-        async with self._lock:
+        if self._taken:
+            await self._waiting.park()  # until the turn is handed over
+        self._taken = True
+        try:
             await trio.lowlevel.checkpoint()
+        finally:
+            self._taken = bool(self._waiting.unpark())
 
 
 class TurnStream(trio.abc.Stream):
@@ -42,17 +48,20 @@ class TurnStream(trio.abc.Stream):
     def __init__(self, stream: trio.abc.Stream, turns: Turns) -> None:
         self._stream = stream
         self._turns = turns
+        self._had_turn = False
+        self.left = False
+        """The peer was seen to be done. Who reads is told when it is its turn, and nothing need be sent any more."""
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Return bytes as they come; none if the peer is done, after a turn."""
         data = await self._attempt(self._stream.receive_some(max_bytes))
         if not data:
-            await self._turns.wait()
+            await self._turn()
         return data
 
     def send_nowait(self, data: bytes) -> int:
         """Send what the peer takes at once, while no other task sends; return how many bytes. None, if it left."""
-        if not isinstance(self._stream, trio.SocketStream):
+        if self.left or not isinstance(self._stream, trio.SocketStream):
             return 0
         try:
             return os.write(self._stream.socket.fileno(), data)
@@ -72,8 +81,14 @@ class TurnStream(trio.abc.Stream):
             return await attempt
         except trio.BrokenResourceError:
             pass  # nobody keeps it while waiting: with its frames it is a dozen objects, for each of hundreds who wait
-        await self._turns.wait()
+        await self._turn()
         raise trio.BrokenResourceError("the peer left")
+
+    async def _turn(self) -> None:
+        self.left = True
+        if not self._had_turn:
+            await self._turns.wait()
+            self._had_turn = True
 
     async def aclose(self) -> None:
         """Close it, without a turn."""

@@ -6,8 +6,8 @@ has credit for one and lacks something, and hands them over when it comes for mo
 batch of work, as a hop costs more than most jobs. The thread waits in `trio.from_thread.run` only, so the
 cancellation of the Worker's scope arrives in it as `trio.Cancelled` (DESIGN: dispatchers).
 
-A hop also costs more than a glyph. What is that light is done in the event loop, in the very call in which the thread
-waits for jobs; so the picture still has one user at a time.
+A hop also costs more than a glyph. What is that light is done in the event loop, right where it is drawn, if the thread
+waits for jobs and none is left for it; so the picture still has one user at a time, and all drawing is in order.
 
 The channel has no bound of its own: a draw waits while too many bytes or jobs are under way, and all other jobs are at
 most a few per viewer.
@@ -15,12 +15,13 @@ most a few per viewer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 from typing import Any, Final, Generic, TypeVar
 
+import outcome
 import trio
 
 from spicetrio.canvas.picture import Batch, Picture
@@ -36,10 +37,8 @@ PROMPT: Final = 0.002
 
 LIGHT_PIXELS: Final = 4096
 """Pixels that a draw may touch to be done in the event loop; that and the encoding take some 50 us."""
-LIGHT_JOBS: Final = 8
-"""The most that are done there at once."""
-LIGHT_VIEWERS: Final = 8
-"""The most for whom messages are made there."""
+LIGHT_VIEWERS: Final = 256
+"""The most for whom messages are made there; one who has credit lacks nothing else, so the messages are light, too."""
 
 T = TypeVar("T")
 Deliver = Callable[[Bundle], None]
@@ -53,9 +52,13 @@ class _Job(Generic[T]):
     done: trio.Event | None = None
     result: list[T] = field(default_factory=list)
 
+    def finish(self) -> None:
+        if self.done is not None:
+            self.done.set()
+
 
 @dataclass(slots=True)
-class _Outcome:
+class _Work:
     jobs: list[_Job[Any]] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     hungry: set[int] = field(default_factory=set)
@@ -80,6 +83,7 @@ class Worker:
         self._sated: set[int] = set()
         self._credits: list[int] = []
         self._last_viewer = 0
+        self._thread_waits = False
         self._closed = False
 
     async def run(self, name: str) -> None:
@@ -93,8 +97,7 @@ class Worker:
             self._closed = True
             self._jobs.close()
             for job in self._under_way:
-                if job.done is not None:
-                    job.done.set()
+                job.finish()
             self._under_way.clear()  # a closed display may be kept; the pixels of its callers are theirs again
             self._bytes = 0
             self._room.unpark_all()
@@ -201,9 +204,35 @@ class Worker:
 
     def _leave(self, job: _Job[Any]) -> None:
         self._check_open()
+        if job.light and self._thread_waits and not self._under_way and len(self._viewers) <= LIGHT_VIEWERS:
+            done = outcome.capture(self._do_now, job)
+            if isinstance(done, outcome.Value):
+                return
+            job.call = lambda picture: done.unwrap()  # to be raised where a failure of the thread is
         self._under_way[job] = None
         self._bytes += job.size
         self._inbox.send_nowait(job)
+
+    @trio.lowlevel.enable_ki_protection
+    def _do_now(self, job: _Job[Any]) -> None:
+        """Do a job in the event loop, as the picture is free."""
+        self._do([job], self._take_credits())
+        job.finish()
+        batches = list(self._picture.batches())
+        self._sated -= self._picture.hungry()
+        self._deliver(batches)
+
+    def _take_credits(self) -> list[int]:
+        credited, self._credits = self._credits, []
+        self._sated.difference_update(credited)
+        return credited
+
+    def _deliver(self, batches: Iterable[Batch]) -> None:
+        for batch in batches:
+            if deliver := self._viewers.get(batch.viewer):
+                if batch.sated:
+                    self._sated.add(batch.viewer)
+                deliver(batch.messages)
 
     def post(self, call: Callable[[Picture], None]) -> None:
         """Leave a job that is not waited for. Its caller may well outlive the Worker: then there is nothing to do."""
@@ -212,60 +241,49 @@ class Worker:
 
     # In the event loop, called by the thread.
 
-    async def _exchange(self, outcome: _Outcome) -> tuple[list[_Job[Any]], list[int]]:
-        while True:
-            self._take_over(outcome)
-            self._sated -= outcome.hungry
-            urgent = not outcome.hungry.isdisjoint(self._credits)
-            jobs = [] if urgent else [await self._jobs.receive()]
-            jobs += [self._jobs.receive_nowait() for _ in range(self._jobs.statistics().current_buffer_used)]
-            credited, self._credits = self._credits, []
-            self._sated.difference_update(credited)
-            if urgent or not self._light(jobs):
-                return jobs, credited
-            outcome = _Outcome(jobs)
-            self._do(jobs, credited)
-            outcome.batches += self._picture.batches()
-            outcome.hungry = self._picture.hungry()
+    async def _exchange(self, work: _Work) -> tuple[list[_Job[Any]], list[int]]:
+        self._take_over(work)
+        self._sated -= work.hungry
+        jobs = [] if not work.hungry.isdisjoint(self._credits) else [await self._next_job()]
+        jobs += [self._jobs.receive_nowait() for _ in range(self._jobs.statistics().current_buffer_used)]
+        return jobs, self._take_credits()
 
-    def _light(self, jobs: list[_Job[Any]]) -> bool:
-        """Tell whether jobs are not worth a hop. Who has credit lacks nothing else, so the batches are light too."""
-        return len(jobs) <= LIGHT_JOBS and len(self._viewers) <= LIGHT_VIEWERS and all(job.light for job in jobs)
+    async def _next_job(self) -> _Job[Any]:
+        self._thread_waits = True
+        try:
+            return await self._jobs.receive()
+        finally:
+            self._thread_waits = False
 
-    def _take_over(self, outcome: _Outcome) -> None:
+    def _take_over(self, work: _Work) -> None:
         """Give out what the thread has done, and let go of it: it may hold the caller's buffers and whole pictures."""
-        if outcome.jobs:
+        if work.jobs:
             self._room.unpark_all()
-        for job in outcome.jobs:
+        for job in work.jobs:
             del self._under_way[job]
             self._bytes -= job.size
-            if job.done is not None:
-                job.done.set()
-        outcome.jobs.clear()
-        for batch in outcome.batches:
-            if deliver := self._viewers.get(batch.viewer):
-                if batch.sated:
-                    self._sated.add(batch.viewer)
-                deliver(batch.messages)
-        outcome.batches.clear()
+            job.finish()
+        work.jobs.clear()
+        self._deliver(work.batches)
+        work.batches.clear()
 
     # In the thread.
 
     def _work(self) -> None:
-        outcome = _Outcome()
+        work = _Work()
         while True:
-            jobs, credited = trio.from_thread.run(self._exchange, outcome)
+            jobs, credited = trio.from_thread.run(self._exchange, work)
             self._do(jobs, credited)
-            outcome = _Outcome(jobs)
-            for batch in self._picture.batches(partial(self._hand_over, outcome)):
-                outcome.batches.append(batch)
-            outcome.hungry = self._picture.hungry()
+            work = _Work(jobs)
+            for batch in self._picture.batches(partial(self._hand_over, work)):
+                work.batches.append(batch)
+            work.hungry = self._picture.hungry()
 
-    def _hand_over(self, outcome: _Outcome) -> None:
+    def _hand_over(self, work: _Work) -> None:
         """Let go what is ready, if it is time, before more is made."""
-        if perf_counter() - outcome.since > PROMPT:
-            trio.from_thread.run_sync(self._take_over, outcome)
-            outcome.since = perf_counter()
+        if perf_counter() - work.since > PROMPT:
+            trio.from_thread.run_sync(self._take_over, work)
+            work.since = perf_counter()
 
     def _do(self, jobs: list[_Job[Any]], credited: list[int]) -> None:
         for viewer in credited:

@@ -249,8 +249,14 @@ class Writer:
         self._on_idle()
 
     def _wake(self) -> None:
+        if self._left and not self._finishing:
+            return  # its turn to end comes soon
         self._parked = False
         self._wakeup.set()
+
+    @property
+    def _left(self) -> bool:
+        return isinstance(self._stream, TurnStream) and self._stream.left
 
     def _send_now(self, messages: Bundle) -> None:
         """Send a few bytes while `run` waits, as to wake it costs more than they do; it sends what is not taken."""

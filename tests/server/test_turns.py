@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 import trio
 from trio.testing import memory_stream_pair
@@ -19,54 +21,77 @@ class Rounds(trio.abc.Instrument):
         self.count += 1
 
 
-async def test_of_many_who_leave_at_once_one_goes_on_in_a_round() -> None:
-    turns, rounds, left = Turns(), Rounds(), list[int]()
-    pairs = [memory_stream_pair() for _ in range(50)]
+async def read(stream: TurnStream) -> None:
+    assert await stream.receive_some() == b""
 
-    async def serve(stream: trio.abc.Stream) -> None:
-        assert await TurnStream(stream, turns).receive_some() == b""
+
+async def send(stream: TurnStream) -> None:
+    with pytest.raises(trio.BrokenResourceError):
+        await stream.send_all(b"x")
+
+
+@pytest.mark.parametrize("notice", [read, send])
+async def test_of_many_who_leave_at_once_one_goes_on_in_a_round(
+    notice: Callable[[TurnStream], Awaitable[None]],
+) -> None:
+    turns, rounds, left = Turns(), Rounds(), list[int]()
+
+    async def serve(stream: TurnStream) -> None:
+        await notice(stream)
         left.append(rounds.count)
 
     trio.lowlevel.add_instrument(rounds)
     async with trio.open_nursery() as nursery:
-        for _, theirs in pairs:
-            nursery.start_soon(serve, theirs)
-        await trio.testing.wait_all_tasks_blocked()
-        for ours, _ in pairs:
-            await trio.aclose_forcefully(ours)
+        for _ in range(50):
+            ours, theirs = memory_stream_pair()
+            await trio.aclose_forcefully(theirs)
+            nursery.start_soon(serve, TurnStream(ours, turns))
     trio.lowlevel.remove_instrument(rounds)
     assert len(left) == len(set(left)) == 50
 
 
-async def test_a_broken_stream_is_told_of_in_turn() -> None:
+async def test_who_is_cancelled_waits_for_no_turn_and_the_others_still_have_theirs() -> None:
+    turns, left = Turns(), list[int]()
+
+    async def wait(number: int) -> None:
+        await turns.wait()
+        left.append(number)
+
+    scope = trio.CancelScope()
+    turns._taken = True
+    async with trio.open_nursery() as nursery:
+        for number in range(10):
+            nursery.start_soon(wait, number)
+            await trio.lowlevel.checkpoint()
+        with scope:
+            scope.cancel()
+            await turns.wait()
+        assert scope.cancelled_caught
+        assert not left
+        turns._waiting.unpark()
+    assert left == list(range(10))
+    await turns.wait()
+
+
+async def test_a_connection_needs_one_turn_whoever_notices_its_end() -> None:
     turns = Turns()
     ours, theirs = memory_stream_pair()
     await theirs.aclose()
     stream = TurnStream(ours, turns)
-    async with trio.open_nursery() as nursery:
-        begun = trio.Event()
-
-        async def hold_the_turn() -> None:
-            async with turns._lock:
-                begun.set()
-                await trio.sleep_forever()
-
-        nursery.start_soon(hold_the_turn)
-        await begun.wait()
-        with trio.move_on_after(0) as scope:
-            await stream.send_all(b"x")
-        assert scope.cancelled_caught, "it waited for its turn, and a cancelled one waits no longer"
-        nursery.cancel_scope.cancel()
-    with pytest.raises(trio.BrokenResourceError):
-        await stream.send_all(b"x")
+    await read(stream)
+    turns._taken = True
+    with trio.fail_after(1):
+        await send(stream)
 
 
 async def test_bytes_wait_for_no_turn() -> None:
     turns = Turns()
     ours, theirs = memory_stream_pair()
     stream = TurnStream(ours, turns)
-    async with turns._lock:
+    turns._taken = True
+    with trio.fail_after(1):
         await stream.send_all(b"there")
         assert await theirs.receive_some() == b"there"
         await theirs.send_all(b"and back")
         assert await stream.receive_some() == b"and back"
+    assert not stream.left

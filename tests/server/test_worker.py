@@ -278,16 +278,16 @@ async def test_light_draws_are_done_in_the_loop_and_in_order() -> None:
     assert done == [(number, number % 2 == 1) for number in range(200)]
 
 
-async def test_many_light_draws_at_once_are_left_to_the_thread() -> None:
-    threads: set[bool] = set()
+async def test_a_light_draw_waits_for_what_the_thread_has_to_do_before() -> None:
+    done: list[str] = []
     async with running() as worker:
         async with busy(worker):
-            for _ in range(worker_module.LIGHT_JOBS + 1):
-                await worker.draw(
-                    lambda _: threads.add(threading.current_thread() is threading.main_thread()), light=True
-                )
+            worker.post(lambda _: done.append(threading.current_thread().name))
+            await worker.draw(lambda _: done.append(threading.current_thread().name), light=True)
+            assert not done
         await idle(worker)
-    assert threads == {False}
+    assert len(done) == 2
+    assert threading.main_thread().name not in done
 
 
 async def test_light_draws_for_many_viewers_are_left_to_the_thread() -> None:

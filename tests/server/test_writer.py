@@ -591,6 +591,26 @@ async def test_that_the_peer_left_is_noticed_after_a_batch_sent_at_once() -> Non
                 await trio.sleep_forever()
 
 
+async def test_who_was_seen_to_leave_gets_no_credit_while_it_waits_for_its_turn_and_the_rest_at_the_end() -> None:
+    puller, turns = Puller(), Turns()
+    ours, theirs = (trio.SocketStream(trio.socket.from_stdlib_socket(sock)) for sock in socket.socketpair())
+    stream = TurnStream(ours, turns)
+    turns._taken = True
+    async with theirs, ours, trio.open_nursery() as nursery:
+        async with writing(stream, on_idle=puller.on_idle) as writer:
+            nursery.start_soon(stream.receive_some)
+            await wait_all_tasks_blocked()
+            before = puller.credits
+            await theirs.send_eof()
+            await wait_all_tasks_blocked()
+            writer.post_batch(Bundle([marshal(base.AckSync(1))]), at_once=True)
+            writer.post(base.AckSync(2))
+            await wait_all_tasks_blocked()
+            assert puller.credits == before
+        assert ids(await theirs.receive_some()) == [1, 2]
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_batch_of_more_messages_than_the_window_takes_is_sent_in_parts() -> None:
     pipe, puller = Pipe(), Puller()
     async with writing(pipe, on_idle=puller.on_idle) as writer:
