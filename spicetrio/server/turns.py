@@ -50,7 +50,7 @@ class TurnStream(trio.abc.Stream):
         self._turns = turns
         self._had_turn = False
         self.left = False
-        """The peer was seen to be done. Who reads is told when it is its turn, and nothing need be sent any more."""
+        """The peer was seen to be done. Who noticed tells it when it is its turn, and nothing need be sent any more."""
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Return bytes as they come; none if the peer is done, after a turn."""
@@ -85,10 +85,14 @@ class TurnStream(trio.abc.Stream):
         raise trio.BrokenResourceError("the peer left")
 
     async def _turn(self) -> None:
+        if self._had_turn:
+            return
         self.left = True
-        if not self._had_turn:
+        try:
             await self._turns.wait()
             self._had_turn = True
+        finally:
+            self.left = self._had_turn  # who is cancelled tells nobody, and the stream may go on
 
     async def aclose(self) -> None:
         """Close it, without a turn."""

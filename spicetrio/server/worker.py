@@ -7,7 +7,9 @@ batch of work, as a hop costs more than most jobs. The thread waits in `trio.fro
 cancellation of the Worker's scope arrives in it as `trio.Cancelled` (DESIGN: dispatchers).
 
 A hop also costs more than a glyph. What is that light is done in the event loop, right where it is drawn, if the thread
-waits for jobs and none is left for it; so the picture still has one user at a time, and all drawing is in order.
+waits for jobs and none is left for it; so the picture still has one user at a time, and all drawing is in order. The
+event loop is never held up for long by it: of those who draw at once only the first does so there, and what its
+viewers are still to be sent after `PROMPT` is left to the thread.
 
 The channel has no bound of its own: a draw waits while too many bytes or jobs are under way, and all other jobs are at
 most a few per viewer.
@@ -15,7 +17,7 @@ most a few per viewer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
@@ -33,12 +35,11 @@ MAX_JOBS: Final = 1024
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Bytes of pixels in draws under way; further ones wait. One draw may be larger."""
 PROMPT: Final = 0.002
-"""Seconds of work after which the thread hands over what it has made before it goes on."""
+"""Seconds of work after which the thread hands over what it has made before it goes on, and the event loop leaves the
+rest to the thread."""
 
 LIGHT_PIXELS: Final = 4096
 """Pixels that a draw may touch to be done in the event loop; that and the encoding take some 50 us."""
-LIGHT_VIEWERS: Final = 256
-"""The most for whom messages are made there; one who has credit lacks nothing else, so the messages are light, too."""
 
 T = TypeVar("T")
 Deliver = Callable[[Bundle], None]
@@ -78,6 +79,7 @@ class Worker:
         self._inbox, self._jobs = trio.open_memory_channel[_Job[Any]](float("inf"))
         self._under_way: dict[_Job[Any], None] = {}
         self._bytes = 0
+        self._drawing = 0
         self._room = trio.lowlevel.ParkingLot()
         self._viewers: dict[int, Deliver] = {}
         self._sated: set[int] = set()
@@ -123,12 +125,17 @@ class Worker:
             self._check_open()
             await self._room.park()
         job = _Job(call, size, light, trio.Event() if wait else None)
-        self._leave(job)
-        if job.done is None:
-            await trio.lowlevel.cancel_shielded_checkpoint()  # after the job was left: others go on with it meanwhile
-            return
-        with trio.CancelScope(shield=True):
-            await job.done.wait()
+        self._drawing += 1
+        try:
+            self._leave(job)
+            # After the job was left: others go on with it meanwhile.
+            if job.done is None:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+                return
+            with trio.CancelScope(shield=True):
+                await job.done.wait()
+        finally:
+            self._drawing -= 1
         if not job.result:
             await trio.lowlevel.checkpoint_if_cancelled()  # who is cancelled along with the display need not know more
             raise trio.ClosedResourceError("the display is closed")
@@ -204,7 +211,7 @@ class Worker:
 
     def _leave(self, job: _Job[Any]) -> None:
         self._check_open()
-        if job.light and self._thread_waits and not self._under_way and len(self._viewers) <= LIGHT_VIEWERS:
+        if job.light and self._drawing == 1 and self._thread_waits and not self._under_way:
             done = outcome.capture(self._do_now, job)
             if isinstance(done, outcome.Value):
                 return
@@ -215,24 +222,27 @@ class Worker:
 
     @trio.lowlevel.enable_ki_protection
     def _do_now(self, job: _Job[Any]) -> None:
-        """Do a job in the event loop, as the picture is free."""
+        """Do a job in the event loop, as the picture is free; the thread goes on if there is much to make of it."""
+        began = perf_counter()
         self._do([job], self._take_credits())
         job.finish()
-        batches = list(self._picture.batches())
+        for batch in self._picture.batches():
+            self._deliver(batch)
+            if perf_counter() - began > PROMPT:
+                self.post(lambda picture: None)
+                break
         self._sated -= self._picture.hungry()
-        self._deliver(batches)
 
     def _take_credits(self) -> list[int]:
         credited, self._credits = self._credits, []
         self._sated.difference_update(credited)
         return credited
 
-    def _deliver(self, batches: Iterable[Batch]) -> None:
-        for batch in batches:
-            if deliver := self._viewers.get(batch.viewer):
-                if batch.sated:
-                    self._sated.add(batch.viewer)
-                deliver(batch.messages)
+    def _deliver(self, batch: Batch) -> None:
+        if deliver := self._viewers.get(batch.viewer):
+            if batch.sated:
+                self._sated.add(batch.viewer)
+            deliver(batch.messages)
 
     def post(self, call: Callable[[Picture], None]) -> None:
         """Leave a job that is not waited for. Its caller may well outlive the Worker: then there is nothing to do."""
@@ -264,7 +274,8 @@ class Worker:
             self._bytes -= job.size
             job.finish()
         work.jobs.clear()
-        self._deliver(work.batches)
+        for batch in work.batches:
+            self._deliver(batch)
         work.batches.clear()
 
     # In the thread.

@@ -249,9 +249,9 @@ class Writer:
         self._on_idle()
 
     def _wake(self) -> None:
+        self._parked = False
         if self._left and not self._finishing:
             return  # its turn to end comes soon
-        self._parked = False
         self._wakeup.set()
 
     @property

@@ -84,6 +84,23 @@ async def test_a_connection_needs_one_turn_whoever_notices_its_end() -> None:
         await send(stream)
 
 
+async def test_that_a_peer_left_is_not_taken_for_told_by_who_is_cancelled_before_its_turn() -> None:
+    turns = Turns()
+    ours, theirs = memory_stream_pair()
+    await theirs.aclose()
+    stream = TurnStream(ours, turns)
+    turns._taken = True
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stream.receive_some)
+        await trio.testing.wait_all_tasks_blocked()
+        assert stream.left
+        nursery.cancel_scope.cancel()
+    assert not stream.left
+    turns._taken = False
+    await read(stream)
+    assert stream.left
+
+
 async def test_bytes_wait_for_no_turn() -> None:
     turns = Turns()
     ours, theirs = memory_stream_pair()

@@ -6,6 +6,7 @@ Threads work in real time, so the clock is real, and every test has a deadline.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -107,6 +108,14 @@ class Viewer:
         got = self.got
         self.credit()
         await got.wait()
+
+
+class PromptViewer(Viewer):
+    """A viewer that gives the next credit while it is given a batch."""
+
+    def deliver(self, messages: Sequence[Marshalled]) -> None:
+        super().deliver(messages)
+        self.credit()
 
 
 async def test_draws_and_questions_are_done_in_the_order_in_which_they_were_left() -> None:
@@ -290,15 +299,76 @@ async def test_a_light_draw_waits_for_what_the_thread_has_to_do_before() -> None
     assert threading.main_thread().name not in done
 
 
-async def test_light_draws_for_many_viewers_are_left_to_the_thread() -> None:
-    threads: set[bool] = set()
+async def test_of_light_draws_at_once_only_the_first_is_done_in_the_loop() -> None:
+    done: list[tuple[int, bool]] = []
+
+    def note(_: Picture, number: int) -> None:
+        done.append((number, threading.current_thread() is threading.main_thread()))
+
     async with running() as worker:
-        for _ in range(worker_module.LIGHT_VIEWERS + 1):
-            await Viewer(worker).take()
-        await worker.draw(
-            lambda _: threads.add(threading.current_thread() is threading.main_thread()), light=True, wait=True
-        )
-    assert threads == {False}
+        await idle(worker)
+        await trio.testing.wait_all_tasks_blocked(0.01)  # the thread waits for jobs
+        for first in range(0, 15, 5):
+            async with trio.open_nursery() as nursery:
+                for number in range(first, first + 5):
+                    nursery.start_soon(partial(worker.draw, partial(note, number=number), light=True))
+            await idle(worker)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+    assert sorted(number for number, _ in done) == list(range(15))
+    assert [in_loop for _, in_loop in done] == [True, False, False, False, False] * 3
+
+
+async def test_what_a_light_draw_takes_too_long_to_send_is_left_to_the_thread(monkeypatch: Any) -> None:
+    monkeypatch.setattr(worker_module, "PROMPT", 0.0)
+    by: list[trio.lowlevel.Task] = []
+
+    class Noting(Viewer):
+        def deliver(self, messages: Sequence[Marshalled]) -> None:
+            super().deliver(messages)
+            by.append(trio.lowlevel.current_task())
+
+    async with running() as worker:
+        viewers = [Noting(worker) for _ in range(5)]
+        for viewer in viewers:
+            await viewer.take()
+            viewer.credit()
+        await trio.testing.wait_all_tasks_blocked(0.01)  # the thread waits for jobs
+        by.clear()
+        await worker.draw(partial(Picture.fill, rect=Rect(0, 0, 4, 4), color=7), light=True)
+        await idle(worker)
+        await idle(worker)
+        assert [task is trio.lowlevel.current_task() for task in by] == [True, False, False, False, False]
+        pixels = await worker.ask(partial(Picture.read, rect=Rect(0, 0, 16, 16)))
+        assert all(viewer.screen.pixels() == pixels for viewer in viewers)
+
+
+async def test_the_picture_has_one_user_at_a_time_and_each_who_draws_is_served_in_order() -> None:
+    using: list[int] = []
+    done: list[tuple[int, int]] = []
+    random = Random(3)
+
+    def use(_: Picture, task: int, number: int) -> None:
+        using.append(task)
+        time.sleep(random.choice((0.0, 0.0, 0.0002)))  # others may go on
+        done.append((task, number))
+        assert using == [task]
+        using.clear()
+
+    async with running() as worker, trio.open_nursery() as nursery:
+
+        async def draw(task: int) -> None:
+            for number in range(60):
+                await worker.draw(
+                    partial(use, task=task, number=number), light=random.random() < 0.8, wait=random.random() < 0.3
+                )
+                for _ in range(random.choice((0, 0, 1, 5))):
+                    await trio.lowlevel.checkpoint()
+            await idle(worker)
+
+        for task in range(4):
+            nursery.start_soon(draw, task)
+    for task in range(4):
+        assert [number for other, number in done if other == task] == list(range(60))
 
 
 async def test_a_light_draw_reaches_viewers_that_have_credit_and_later_those_that_had_none() -> None:
@@ -323,6 +393,40 @@ async def test_a_light_draw_that_raises_ends_its_display() -> None:
             async with server.open_display(8, 8) as failing:
                 await failing.worker.draw(lambda _: 1 / 0, light=True)
                 await trio.sleep_forever()
+
+
+@pytest.mark.parametrize("where", ["job", "batches", "deliver"])
+async def test_who_waits_for_a_light_draw_that_fails_is_told_whether_it_was_done(where: str, monkeypatch: Any) -> None:
+    told: list[str] = []
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async def draw(worker: Worker) -> None:
+        try:
+            await worker.draw(fail if where == "job" else lambda _: None, light=True, wait=True)
+            told.append("done")
+            await worker.draw(lambda _: None, light=True, wait=True)
+        except trio.ClosedResourceError:
+            told.append("closed")
+
+    async with trio.open_nursery() as drawing:
+        with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True):
+            async with running() as worker:
+                viewer = Viewer(worker)
+                await viewer.take()
+                viewer.credit()
+                await trio.testing.wait_all_tasks_blocked(0.01)  # the thread waits for jobs
+                if where == "batches":
+                    monkeypatch.setattr(worker._picture, "batches", fail)
+                elif where == "deliver":
+                    worker._viewers[viewer.number] = fail
+                    worker._picture.fill(Rect(0, 0, 1, 1), 5)
+                drawing.start_soon(draw, worker)
+                await trio.sleep_forever()
+    assert told == (["closed"] if where == "job" else ["done", "closed"])
+    assert not worker._under_way
+    assert worker._drawing == 0
 
 
 async def test_nothing_of_a_batch_is_kept_once_it_was_delivered() -> None:
@@ -562,7 +666,10 @@ async def test_a_credit_that_comes_after_its_viewer_left_harms_nobody() -> None:
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("prompt", [0.0, worker_module.PROMPT])
 async def test_no_credit_is_lost_whatever_comes_between(seed: int, prompt: float, monkeypatch: Any) -> None:
-    """Viewers that always answer with a credit, at random moments, all end with the picture when drawing stops."""
+    """Viewers that always answer with a credit, at random moments, all end with the picture when drawing stops.
+
+    Some answer while the batch is delivered to them, as a connection does that takes it at once. Some leave.
+    """
     monkeypatch.setattr(worker_module, "PROMPT", prompt)
     random = Random(seed)
     async with running(24, 24) as worker, trio.open_nursery() as nursery:
@@ -575,16 +682,22 @@ async def test_no_credit_is_lost_whatever_comes_between(seed: int, prompt: float
                 await viewer.take()
 
         def join() -> None:
-            viewer = Viewer(worker)
+            viewer = random.choice((Viewer, PromptViewer))(worker)
             viewers.append(viewer)
-            nursery.start_soon(crediting, viewer)
+            if isinstance(viewer, PromptViewer):
+                viewer.credit()
+            else:
+                nursery.start_soon(crediting, viewer)
 
         for number in range(150):
             if number % 20 == 0:
                 join()
+            if number % 50 == 49:
+                worker.detach(viewers.pop(random.randrange(len(viewers))).number)
             x, y = random.randrange(24), random.randrange(24)
             rect = Rect(x, y, random.randint(x + 1, 24), random.randint(y + 1, 24))
-            await worker.draw(partial(Picture.fill, rect=rect, color=random.randrange(1 << 24)))
+            draw = partial(Picture.fill, rect=rect, color=random.randrange(1 << 24))
+            await worker.draw(draw, light=random.random() < 0.7)
             if random.random() < 0.3:
                 await trio.testing.wait_all_tasks_blocked()
             if random.random() < 0.1:

@@ -604,10 +604,11 @@ async def test_who_was_seen_to_leave_gets_no_credit_while_it_waits_for_its_turn_
             await theirs.send_eof()
             await wait_all_tasks_blocked()
             writer.post_batch(Bundle([marshal(base.AckSync(1))]), at_once=True)
-            writer.post(base.AckSync(2))
+            writer.post_batch(Bundle([marshal(base.AckSync(2))]), at_once=True)
+            writer.post(base.AckSync(3))
             await wait_all_tasks_blocked()
             assert puller.credits == before
-        assert ids(await theirs.receive_some()) == [1, 2]
+        assert ids(await theirs.receive_some()) == [1, 2, 3]
         nursery.cancel_scope.cancel()
 
 
