@@ -75,6 +75,13 @@ class Drawings:
         """Drawings there ever were."""
         return self._first + len(self._kept)
 
+    @property
+    def full(self) -> bool:
+        """One more drawing, and the oldest are given up, and viewers to be told of it: much work if they are many."""
+        if len(self._kept) < MAX_DRAWINGS:
+            return False
+        return any(reader.position <= self.count - MAX_DRAWINGS // 2 for reader in self._readers)
+
     def open(self, backlog: Backlog) -> Reader:
         """Add a viewer that lacks what its backlog says."""
         reader = Reader(backlog, self.count)

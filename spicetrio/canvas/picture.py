@@ -69,6 +69,11 @@ class Picture:
         self._most_heads = 0
         self._set_size(width, height)
 
+    @property
+    def full(self) -> bool:
+        """To note one more drawing is much work; see `Drawings.full`."""
+        return self._drawings.full
+
     # Drawing. The caller has checked that every area lies inside the picture as it was then. What a resize has
     # overtaken does not any more, and is not drawn.
 

@@ -211,7 +211,8 @@ class Worker:
 
     def _leave(self, job: _Job[Any]) -> None:
         self._check_open()
-        if job.light and self._drawing == 1 and self._thread_waits and not self._under_way:
+        is_free = self._thread_waits and not self._under_way
+        if job.light and self._drawing == 1 and is_free and not self._picture.full:
             done = outcome.capture(self._do_now, job)
             if isinstance(done, outcome.Value):
                 return

@@ -17,6 +17,7 @@ import pytest
 import trio
 
 import spicetrio
+from spicetrio.canvas.drawings import MAX_DRAWINGS
 from spicetrio.canvas.picture import Picture
 from spicetrio.canvas.viewer import Memory, Wishes
 from spicetrio.server import worker as worker_module
@@ -340,6 +341,26 @@ async def test_what_a_light_draw_takes_too_long_to_send_is_left_to_the_thread(mo
         assert [task is trio.lowlevel.current_task() for task in by] == [True, False, False, False, False]
         pixels = await worker.ask(partial(Picture.read, rect=Rect(0, 0, 16, 16)))
         assert all(viewer.screen.pixels() == pixels for viewer in viewers)
+
+
+@pytest.mark.parametrize("kind", [Viewer, PromptViewer])
+async def test_light_draws_leave_it_to_the_thread_to_tell_slow_viewers_what_they_have_missed(
+    kind: type[Viewer], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(worker_module, "PROMPT", DEADLINE)
+    done: list[bool] = []
+
+    def draw(picture: Picture) -> None:
+        picture.fill(Rect(0, 0, 1, 1), 0)
+        done.append(threading.current_thread() is threading.main_thread())
+
+    async with running() as worker:
+        await kind(worker).take()
+        await trio.testing.wait_all_tasks_blocked(0.01)  # the thread waits for jobs
+        for _ in range(MAX_DRAWINGS):
+            await worker.draw(draw, light=True)
+        await worker.draw(draw, light=True, wait=True)
+    assert done == [True] * MAX_DRAWINGS + [kind is PromptViewer]
 
 
 async def test_the_picture_has_one_user_at_a_time_and_each_who_draws_is_served_in_order() -> None:
