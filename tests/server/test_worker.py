@@ -32,15 +32,6 @@ WISHES = Wishes(compression=ImageCompression.LZ)
 DEADLINE = 20
 
 
-@pytest.fixture(autouse=True)
-async def _deadline(nursery: trio.Nursery) -> None:
-    async def watch() -> None:
-        await trio.sleep(DEADLINE)
-        raise TimeoutError("the test hangs")
-
-    nursery.start_soon(watch)
-
-
 @asynccontextmanager
 async def running(width: int = 16, height: int = 16) -> AsyncIterator[Worker]:
     worker = Worker(Picture(width, height))
