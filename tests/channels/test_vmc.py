@@ -353,5 +353,6 @@ async def test_a_device_is_a_trio_stream() -> None:
         channel = await attach(viewer)
         await channel.send(vmc.ClientData(b"abc"))
         await until(lambda: bool(device.clients) and len(device.clients[0].inbox._data) == 3)
+        assert await device.receive_some(1) == b"a"
         await channel.stream.aclose()
-        assert b"".join([data async for data in device]) == b"abc"
+        assert b"".join([data async for data in device]) == b"bc"
