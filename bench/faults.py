@@ -226,7 +226,7 @@ def closed_display() -> Finding:
 
 
 def descriptors() -> Finding:
-    """A server that may have 64 descriptors is asked for 200 connections."""
+    """A server that may have 64 descriptors is asked for 110 connections."""
     with Scene(64, max_half_open=1000, max_half_open_per_peer=1000) as scene:
         scene.begin()
         with visitor(_open_and_say_nothing, scene.port, 110) as peers:

@@ -35,9 +35,10 @@ def task_tree(task: trio.lowlevel.Task, indent: str = "") -> Iterator[str]:
 
 
 def _place(task: trio.lowlevel.Task) -> str:
-    """Where a task waits: the innermost frame outside of Trio itself."""
+    """Where a task waits: the innermost frame outside of what is there to wait with."""
     place = ""
     for frame, line in task.iter_await_frames():
-        if not frame.f_globals.get("__name__", "").startswith("trio."):
-            place = f"  at {frame.f_globals.get('__name__')}:{line}"
+        module = frame.f_globals.get("__name__", "")
+        if module.partition(".")[0] not in ("trio", "trio_util", "contextlib"):
+            place = f"  at {module}:{line}"
     return place

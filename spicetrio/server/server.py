@@ -268,7 +268,9 @@ class BaseServer:
             await self._serve_viewer(channel, link, connection)
         else:
             served = _Served()
-            client.nursery.start_soon(self._serve_channel, channel, client, link, connection, served)
+            client.nursery.start_soon(
+                self._serve_channel, channel, client, link, connection, served, name=f"{channel!r} of {client!r}"
+            )
             await served.wait()
 
     async def _serve_viewer(self, channel: Channel[Any], link: Link, connection: Connection) -> None:

@@ -84,6 +84,7 @@ SCENARIOS = {
     ("scenario", "target", "place"),
     [
         *cases("shutdown", "server", "client", "display", "inputs", threads=("server",)),
+        *cases("keys", "server"),
         *cases("leaving", "server", "client", "display client", threads=("server", "client")),
         *cases("drain", "server", "client", "application"),
         *cases("take-over", "server", "client", "half open"),

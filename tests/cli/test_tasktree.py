@@ -28,9 +28,10 @@ async def test_a_signal_prints_who_owns_whom_and_nothing_ends() -> None:
             for _ in range(2):
                 program.process.send_signal(SIGNAL)
                 assert await program.errors.find("<init>") is not None
-                while "Writer.run" not in (line := await program.errors.next()):
-                    pass
-                assert line.startswith("    ")  # it has owners
+                for name in ("<display[0]> of <Client ", "Writer.run"):
+                    while name not in (line := await program.errors.next()):
+                        pass
+                    assert line.startswith("    ")  # it has owners
         async with open_viewer(connect):
             pass
         program.process.send_signal(signal.SIGTERM)
