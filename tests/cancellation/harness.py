@@ -407,9 +407,14 @@ def _run(scenario: Scenario, trigger: Trigger) -> None:
 
 
 async def _perform(scenario: Scenario, trigger: Trigger) -> None:
-    stage = Stage(scenario, trigger)
+    async with trio.open_nursery() as watch:  # a failure in the inner one leaves the watch alone, as it may hang as well
+        watch.start_soon(_watch_for_hang, trigger)
+        await _perform_and_check(Stage(scenario, trigger), trigger)
+        watch.cancel_scope.cancel()
+
+
+async def _perform_and_check(stage: Stage, trigger: Trigger) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_watch_for_hang, trigger)
         try:
             with trigger.watching_threads():
                 await _perform_acts(stage, nursery)

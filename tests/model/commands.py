@@ -28,6 +28,8 @@ class Setup:
     ack_window: int = 20
     max_viewers: int = 100
     take_over: bool = False
+    settles: bool = False
+    """After each command everything that must hold is looked at; else much is under way at once."""
 
 
 @dataclass(frozen=True)
@@ -279,6 +281,7 @@ setups = st.builds(
     ack_window=st.sampled_from([20, 3, 1]),
     max_viewers=st.sampled_from([100, 3, 2]),
     take_over=st.booleans(),
+    settles=st.sampled_from([False, False, False, True]),
 )
 
 _joins = st.builds(

@@ -27,8 +27,18 @@ class Invariants(State):
             assert figures.queued <= figures.queued_peak <= most, (
                 f"{figures.queued_peak} bytes wait at {figures.channel}"
             )
+        for channel in self.server._channels.values():
+            for served in channel._clients:
+                over = served.client.nursery.cancel_scope.cancel_called
+                assert over or served.client in self.server.clients.value, f"{channel} serves a viewer that is gone"
+                assert channel.key in served.client.channels
         for room in self.rooms.values():
-            assert room.display.worker._bytes <= 65536 + 4 * c.WIDEST * c.HIGHEST
+            worker = room.display.worker
+            assert worker._bytes <= 65536 + 4 * c.WIDEST * c.HIGHEST
+            assert worker._sated <= worker._viewers.keys()
+            assert set(worker._credits) <= worker._viewers.keys()
+            assert len(worker._credits) == len(set(worker._credits))
+            assert len(worker._viewers) <= len(room.display._clients)
 
     async def on_Settle(self, command: c.Settle) -> None:
         """Everybody who can comes to have what they are due; then who left is forgotten."""
@@ -193,9 +203,6 @@ class Invariants(State):
             )
             assert len(worker._viewers) == known, f"{len(worker._viewers)} viewers attached, expected {known}"
             assert await worker.ask(lambda picture: len(picture._viewers)) == known
-            assert worker._sated <= worker._viewers.keys()
-            assert set(worker._credits) <= worker._viewers.keys()
-            assert len(worker._credits) == len(set(worker._credits))
             for one in list(worker._picture._viewers.values()):
                 assert len(one.reader.backlog._commands) <= backlog.MAX_COMMANDS
                 assert len(one.reader.backlog._known[0].dirty) <= 4 * region.MAX_RECTS

@@ -56,6 +56,8 @@ class Session(Application, Audience, Input, Invariants):
                     for command in commands:
                         await getattr(self, f"on_{type(command).__name__}")(command)
                         self.look()
+                        if self.setup.settles:
+                            await self.on_Settle(c.Settle())
                     await self.on_Settle(c.Settle())
                     await self.resume_all()
                     await self.on_Settle(c.Settle())

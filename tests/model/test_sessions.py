@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import get_args
 
+import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 
 from tests.model import commands as c
@@ -50,9 +51,10 @@ class Search:
     found = False
 
 
-def test_a_day_with_everything_ends_with_the_right_picture() -> None:
+@pytest.mark.parametrize("settles", [False, True])
+def test_a_day_with_everything_ends_with_the_right_picture(settles: bool) -> None:
     assert {type(command) for command in DAY} == set(get_args(c.Command))
-    run(c.Setup(ack_window=3), DAY)
+    run(c.Setup(ack_window=3, settles=settles), DAY)
 
 
 def test_a_viewer_that_came_after_a_lock_key_went_down_sees_the_lights_that_the_application_sets() -> None:
