@@ -161,6 +161,7 @@ class Audience(State):
             await self.on_Settle(c.Settle())
 
     async def on_Drop(self, command: c.Drop) -> None:
+        await self.calm_locks()
         if not (found := self.connection(command.viewer, command.channel)):
             return
         viewer, connection = found
@@ -191,6 +192,7 @@ class Audience(State):
     # The owner of the server.
 
     async def on_End(self, command: c.End) -> None:
+        await self.calm_locks()
         if viewer := self.viewer(command.viewer):
             viewer.client.end(command.reason)
             self.doom(viewer)

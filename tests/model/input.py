@@ -30,6 +30,7 @@ class Input(State):
                 lock = next((lock for lock, key in LOCK_KEYS.items() if key == code), 0)
                 desk.locks ^= lock
                 desk.told = None if lock else desk.told
+                self.locks_under_way |= bool(lock)
                 viewer.lights = None if viewer.lights is None else viewer.lights ^ lock
             viewer.expect(("key", code, down))
             codes = [byte for byte in code.to_bytes(3, "big") if byte]
@@ -89,3 +90,4 @@ class Input(State):
                 viewer.expect(("key", code, True), ("key", code, False))
                 desk.locks ^= lock
                 desk.told = None
+                self.locks_under_way = True

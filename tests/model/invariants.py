@@ -50,7 +50,7 @@ class Invariants(State):
             got = pixels_of(await room.display.read(), width, height)
             assert (got == room.pixels).all(), f"the picture of display {number} is wrong"
         await self.until(lambda: next(self.missing(), ""), impatient=self._ends_somebody_stalled)
-        self.inputs_under_way = False
+        self.inputs_under_way = self.locks_under_way = False
         for viewer in self.viewers:
             for key, connection in list(viewer.connections.items()):
                 if connection.leaving:

@@ -138,6 +138,7 @@ class State:
         self.drained = 0
         self.time_passes = False
         self.inputs_under_way = False
+        self.locks_under_way = False
         self.got: dict[int, list[Event]] = {}
         self._numbers = count()
         self._events_heard = 0
@@ -223,6 +224,11 @@ class State:
     async def calm_inputs(self) -> None:
         """Wait for the input that is under way, before something happens that gives it another meaning."""
         if self.inputs_under_way:
+            await self.on_Settle(c.Settle())
+
+    async def calm_locks(self) -> None:
+        """Wait for the lock keys that are under way, before who typed them may go: with them some may not arrive."""
+        if self.locks_under_way:
             await self.on_Settle(c.Settle())
 
     def doom(self, viewer: Viewer) -> None:

@@ -62,6 +62,11 @@ def test_a_viewer_that_came_after_a_lock_key_went_down_sees_the_lights_that_the_
     run(c.Setup(), [c.OpenInputs(True), viewer, c.Type(0, ((0x3A, True),)), c.Settle(), viewer, c.SetLocks(0)])
 
 
+def test_lights_are_right_after_a_viewer_that_was_ended_while_it_typed() -> None:
+    keys = (*[(0x1E, False)] * 8, (0x3A, True))  # the last one waits until the application takes others
+    run(c.Setup(), [c.OpenInputs(True), c.Join(0, "mini", True, "pair"), c.Type(0, keys), c.End(0, "")])
+
+
 def test_the_lights_are_those_of_the_viewer_that_types() -> None:
     one, other = c.Join(0, "mini", True, "pair"), c.Join(0, "mini", True, "pair")
     told = [c.TellLocks(0, 4), c.TellLocks(1, 2), c.Settle()]
