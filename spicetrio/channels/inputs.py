@@ -256,7 +256,7 @@ class InputsChannelClient(ChannelClient["Inputs"]):
 
     async def _hold_buttons(self, mask: int) -> None:
         """Take in the buttons that are said to be down with a motion; a release may have been lost with a focus."""
-        for button in [button for button in self._buttons if not mask >> button - 1 & 1]:
+        for button in sorted(button for button in self._buttons if not mask >> button - 1 & 1):
             await self._button(button, False)
 
     async def _button(self, button: int, down: bool) -> None:

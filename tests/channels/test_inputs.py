@@ -444,6 +444,12 @@ async def test_a_button_never_pressed_is_not_released() -> None:
         assert await desk.event() == ("key", 1, True)
 
 
+async def test_releases_that_were_lost_are_made_up_in_the_order_of_the_buttons() -> None:
+    async with open_desk() as desk:
+        await desk.channel.send(inputs.MousePress(1, 0), inputs.MousePress(16, 0), inputs.MouseMotion(1, 1, 0))
+        assert (await desk.events(4))[2:] == [("button", 1, False), ("button", 16, False)]
+
+
 async def test_a_release_that_was_lost_is_made_up_by_the_mask_of_the_next_motion() -> None:
     async with open_desk() as desk:
         await desk.channel.send(inputs.MousePress(1, 1), inputs.MousePress(3, 5), inputs.MouseMotion(1, 1, 4))
