@@ -407,9 +407,7 @@ def _run(scenario: Scenario, trigger: Trigger) -> None:
 
 
 async def _perform(scenario: Scenario, trigger: Trigger) -> None:
-    async with (
-        trio.open_nursery() as watch
-    ):  # a failure in the inner one leaves the watch alone, as it may hang as well
+    async with trio.open_nursery() as watch:  # outside, as what has failed may hang too
         watch.start_soon(_watch_for_hang, trigger)
         await _perform_and_check(Stage(scenario, trigger), trigger)
         watch.cancel_scope.cancel()
