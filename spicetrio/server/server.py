@@ -285,7 +285,7 @@ class BaseServer:
                         connection.closed()
             finally:
                 client.reason = client.reason or connection.reason
-                logger.info("%r left", client)
+                logger.info("%r is gone: %s", client, client.reason)
 
     async def _serve_channel(
         self, channel: Channel[Any], client: Client, link: Link, connection: Connection, served: _Served

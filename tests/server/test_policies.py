@@ -58,7 +58,8 @@ async def test_one_too_many_is_refused_with_error_and_who_is_here_does_not_notic
         await receive(await viewer.open(ChannelType.PORT), Note)  # its channels are not viewers
 
 
-async def test_who_takes_over_is_let_in_and_the_first_is_told_why() -> None:
+async def test_who_takes_over_is_let_in_and_the_first_is_told_why(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "spicetrio.server")
     async with (
         open_rig(max_viewers=2, when_full=WhenFull.TAKE_OVER) as rig,
         open_viewer(rig.connect) as first,
@@ -73,6 +74,7 @@ async def test_who_takes_over_is_let_in_and_the_first_is_told_why() -> None:
             await drain(channel)
             here = [client.connection_id for client in rig.server.clients.value]
             assert here == [second.init.session_id, third.init.session_id]
+            assert caplog.messages[-2].endswith("is gone: the server ended it: a viewer at another took over")
 
 
 async def test_who_may_only_view_takes_over_from_nobody_who_controls() -> None:
