@@ -9,7 +9,7 @@ cancellation of the Worker's scope arrives in it as `trio.Cancelled` (DESIGN: di
 A hop also costs more than a glyph. What is that light is done in the event loop, right where it is drawn, if the thread
 waits for jobs and none is left for it; so the picture still has one user at a time, and all drawing is in order. The
 event loop is never held up for long by it: of those who draw at once only the first does so there, and what its
-viewers are still to be sent after `PROMPT` is left to the thread.
+viewers are still to be sent after `LIGHT_SECONDS` is left to the thread.
 
 The channel has no bound of its own: a draw waits while too many bytes or jobs are under way, and all other jobs are at
 most a few per viewer.
@@ -35,11 +35,12 @@ MAX_JOBS: Final = 1024
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Bytes of pixels in draws under way; further ones wait. One draw may be larger."""
 PROMPT: Final = 0.002
-"""Seconds of work after which the thread hands over what it has made before it goes on, and the event loop leaves the
-rest to the thread."""
+"""Seconds of work after which the thread hands over what it has made before it goes on."""
 
 LIGHT_PIXELS: Final = 4096
 """Pixels that a draw may touch to be done in the event loop; that and the encoding take some 50 us."""
+LIGHT_SECONDS: Final = 0.008
+"""Seconds of work after which the event loop leaves the rest to the thread. Small messages for 100 viewers take 6 ms."""
 
 T = TypeVar("T")
 Deliver = Callable[[Bundle], None]
@@ -229,7 +230,7 @@ class Worker:
         job.finish()
         for batch in self._picture.batches():
             self._deliver(batch)
-            if perf_counter() - began > PROMPT:
+            if perf_counter() - began > LIGHT_SECONDS:
                 self.post(lambda picture: None)
                 break
         self._sated -= self._picture.hungry()

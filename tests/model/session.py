@@ -36,6 +36,7 @@ LIMITS: Final[Sequence[tuple[Any, str, float]]] = (
     (canvas_viewer, "KEEPS_UP", 1),
     (region, "MAX_RECTS", 12), (region, "FEW_RECTS", 8), (region, "COARSE_RECTS", 4),
     (worker, "MAX_JOBS", 8), (worker, "MAX_BYTES", 65536), (worker, "PROMPT", 0.0002),
+    (worker, "LIGHT_SECONDS", 0.0002),
     (display_channel, "COPIED_BYTES", 4096), (cursor_channel, "CACHE_SIZE", 3),
     (inputs_channel, "QUEUE_LENGTH", 8),
     (writer, "JOINED_SIZE", 4096), (framing, "JOINED_SIZE", 4096),

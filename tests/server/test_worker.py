@@ -311,6 +311,7 @@ async def test_of_light_draws_at_once_only_the_first_is_done_in_the_loop() -> No
 
 
 async def test_what_a_light_draw_takes_too_long_to_send_is_left_to_the_thread(monkeypatch: Any) -> None:
+    monkeypatch.setattr(worker_module, "LIGHT_SECONDS", 0.0)
     monkeypatch.setattr(worker_module, "PROMPT", 0.0)
     by: list[trio.lowlevel.Task] = []
 
@@ -338,7 +339,7 @@ async def test_what_a_light_draw_takes_too_long_to_send_is_left_to_the_thread(mo
 async def test_light_draws_leave_it_to_the_thread_to_tell_slow_viewers_what_they_have_missed(
     kind: type[Viewer], monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(worker_module, "PROMPT", DEADLINE)
+    monkeypatch.setattr(worker_module, "LIGHT_SECONDS", DEADLINE)
     done: list[bool] = []
 
     def draw(picture: Picture) -> None:
@@ -683,6 +684,7 @@ async def test_no_credit_is_lost_whatever_comes_between(seed: int, prompt: float
     Some answer while the batch is delivered to them, as a connection does that takes it at once. Some leave.
     """
     monkeypatch.setattr(worker_module, "PROMPT", prompt)
+    monkeypatch.setattr(worker_module, "LIGHT_SECONDS", prompt)
     random = Random(seed)
     async with running(24, 24) as worker, trio.open_nursery() as nursery:
         viewers: list[Viewer] = []
