@@ -40,7 +40,7 @@ PROMPT: Final = 0.002
 LIGHT_PIXELS: Final = 4096
 """Pixels that a draw may touch to be done in the event loop; that and the encoding take some 50 us."""
 LIGHT_SECONDS: Final = 0.008
-"""Seconds of work after which the event loop leaves the rest to the thread. Small messages for 100 viewers take 6 ms."""
+"""Seconds of work after which the event loop leaves the rest to the thread. For 100 viewers it takes 6 ms."""
 
 T = TypeVar("T")
 Deliver = Callable[[Bundle], None]
