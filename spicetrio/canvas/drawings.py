@@ -53,12 +53,19 @@ class Reader:
         position: The number of drawings there were before.
     """
 
-    __slots__ = ("backlog", "lapsed", "position")
+    __slots__ = ("backlog", "caught_up", "lapsed", "position")
 
     def __init__(self, backlog: Backlog, position: int) -> None:
         self.backlog = backlog
         self.position = position
         self.lapsed = False
+        self.caught_up = False
+        """Its backlog was seen to be empty, and nothing was put into it since."""
+
+
+def _given_up(kept: int) -> int:
+    """Return how many of the drawings that are kept are given up when they are too many."""
+    return (kept + 1) // 2
 
 
 class Drawings:
@@ -80,7 +87,8 @@ class Drawings:
         """One more drawing, and the oldest are given up, and viewers to be told of it: much work if they are many."""
         if len(self._kept) < MAX_DRAWINGS:
             return False
-        return any(reader.position <= self.count - MAX_DRAWINGS // 2 for reader in self._readers)
+        first = self._first + _given_up(len(self._kept) + 1)
+        return any(reader.position < first for reader in self._readers)
 
     def open(self, backlog: Backlog) -> Reader:
         """Add a viewer that lacks what its backlog says."""
@@ -116,13 +124,20 @@ class Drawings:
 
     def lacks(self, reader: Reader) -> bool:
         """Tell whether a viewer lacks anything."""
-        return reader.position < self.count or bool(reader.backlog)
+        return reader.position < self.count or self.lacks_older(reader)
+
+    def lacks_older(self, reader: Reader) -> bool:
+        """Tell whether a viewer lacks anything besides the drawings that it has not taken in."""
+        if not reader.caught_up:
+            reader.caught_up = not reader.backlog
+        return not reader.caught_up
 
     def take_in(self, reader: Reader) -> Backlog:
         """Bring a viewer's backlog up to now, and return it."""
         for drawing in self._kept[reader.position - self._first :]:
             reader.backlog.take_in(drawing)
         self.skip(reader)
+        reader.caught_up = False
         return reader.backlog
 
     def skip(self, reader: Reader) -> None:
@@ -135,7 +150,7 @@ class Drawings:
 
         Those who were told before get one area for all. Who takes in what is drawn soon enough notices nothing.
         """
-        oldest = self._kept[: (len(self._kept) + 1) // 2]
+        oldest = self._kept[: _given_up(len(self._kept))]
         del self._kept[: len(oldest)]
         self._first += len(oldest)
         self._bytes -= sum(drawing.size for drawing in oldest)
@@ -151,4 +166,5 @@ class Drawings:
         for reader in behind:
             reader.backlog.miss(written, coarsely=reader.lapsed)
             reader.lapsed = True
+            reader.caught_up = False
             reader.position = self._first

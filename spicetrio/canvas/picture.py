@@ -7,8 +7,7 @@ now lacks (`spicetrio.canvas.backlog`); messages are made when a viewer has cred
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from spicetrio.canvas import changes, operations, pixels, scroll
 from spicetrio.canvas.backlog import PRIMARY, Backlog, Strip
@@ -39,8 +38,7 @@ SENT_FORMATS: Final = (SurfaceFormat.XRGB32, SurfaceFormat.ARGB32)
 """Formats of surfaces that viewers may get. What is drawn from others reaches them as pixels."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Messages for one viewer, worth one credit."""
 
     viewer: int
@@ -242,7 +240,7 @@ class Picture:
 
     def _need(self, viewer: Viewer) -> Hashable:
         """Return all that decides what a viewer is sent, if it lacks nothing but the latest drawings; or else None."""
-        if not viewer.shown or viewer.reader.backlog or self._lacks_heads(viewer):
+        if not viewer.shown or self._drawings.lacks_older(viewer.reader) or self._lacks_heads(viewer):
             return None
         return viewer.reader.position, viewer.reader.backlog.surfaces, viewer.wishes, viewer.memory
 

@@ -66,7 +66,7 @@ class DisplayChannelClient(ChannelClient["Display"]):
         self._viewer: int | None = None
         self._credit = False
         self._preferred: ImageCompression | None = None
-        self._throughput = Throughput()
+        self._throughput = Throughput(trio.current_time)
 
     @contextmanager
     def connected(self) -> Iterator[None]:
@@ -81,7 +81,7 @@ class DisplayChannelClient(ChannelClient["Display"]):
 
     def on_idle(self) -> None:
         """Pass the credit on to the Worker, which answers when there is something new."""
-        if self._throughput.end(trio.current_time()):
+        if self._throughput.end():
             self.wish()
         if self._viewer is None:
             self._credit = True
@@ -94,7 +94,7 @@ class DisplayChannelClient(ChannelClient["Display"]):
             self.channel.worker.change(self._viewer, self._wishes())
 
     def _deliver(self, messages: Bundle) -> None:
-        self._throughput.begin(messages.size, trio.current_time())
+        self._throughput.begin(messages.size)
         self.writer.post_batch(messages, at_once=True)
 
     def _init(self, message: display.Init) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 LOW: Final = 10_000_000 / 8
@@ -15,30 +16,32 @@ IN_A_ROW: Final = 3
 
 
 class Throughput:
-    """Whether a connection is slow, judged again with every large batch."""
+    """Whether a connection is slow, judged again with every large batch.
 
-    def __init__(self) -> None:
+    Args:
+        clock: Tells the time in seconds. It is not asked for small batches, of which there are many.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self.slow = False
         """It takes less than 10 Mbit/s."""
         self._size = 0
         self._began = 0.0
         self._contrary = 0
 
-    def begin(self, size: int, now: float) -> None:
-        """Take in that a batch is sent.
+    def begin(self, size: int) -> None:
+        """Take in that a batch of so many bytes is sent."""
+        self._size = size if size >= TELLING else 0
+        if self._size:
+            self._began = self._clock()
 
-        Args:
-            size: In bytes.
-            now: In seconds.
-        """
-        self._size, self._began = size, now
-
-    def end(self, now: float) -> bool:
+    def end(self) -> bool:
         """Take in that the connection has taken the batch; tell whether that changed `slow`."""
         size, self._size = self._size, 0
-        if size < TELLING:
+        if not size:
             return False
-        rate = size / max(now - self._began, 1e-6)
+        rate = size / max(self._clock() - self._began, 1e-6)
         is_contrary = rate > HIGH if self.slow else rate < LOW
         self._contrary = self._contrary + 1 if is_contrary else 0
         if self._contrary < IN_A_ROW:

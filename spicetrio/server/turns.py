@@ -8,6 +8,7 @@ that its peer is gone waits for its turn, and in a round of the loop at most one
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
@@ -67,6 +68,14 @@ class TurnStream(trio.abc.Stream):
             return os.write(self._stream.socket.fileno(), data)
         except OSError:
             return 0
+
+    def takes_data(self) -> bool:
+        """Tell whether the peer can take more right now, as `wait_send_all_might_not_block` would tell in time."""
+        if self.left or not isinstance(self._stream, trio.SocketStream):
+            return False
+        poll = select.poll()
+        poll.register(self._stream.socket.fileno(), select.POLLOUT)
+        return [event for _, event in poll.poll(0)] == [select.POLLOUT]
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send bytes."""

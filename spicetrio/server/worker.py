@@ -9,7 +9,8 @@ cancellation of the Worker's scope arrives in it as `trio.Cancelled` (DESIGN: di
 A hop also costs more than a glyph. What is that light is done in the event loop, right where it is drawn, if the thread
 waits for jobs and none is left for it; so the picture still has one user at a time, and all drawing is in order. The
 event loop is never held up for long by it: of those who draw at once only the first does so there, and what its
-viewers are still to be sent after `LIGHT_SECONDS` is left to the thread.
+viewers are still to be sent after `LIGHT_SECONDS` is left to the thread. Viewers are removed in the same way, or the
+many who leave when a network fails would keep the thread busy, and all draws out of the event loop.
 
 The channel has no bound of its own: a draw waits while too many bytes or jobs are under way, and all other jobs are at
 most a few per viewer.
@@ -40,7 +41,7 @@ PROMPT: Final = 0.002
 LIGHT_PIXELS: Final = 4096
 """Pixels that a draw may touch to be done in the event loop; that and the encoding take some 50 us."""
 LIGHT_SECONDS: Final = 0.008
-"""Seconds of work after which the event loop leaves the rest to the thread. For 100 viewers it takes 6 ms."""
+"""Seconds of work after which the event loop leaves the rest to the thread. For 128 viewers it takes 6 ms."""
 
 T = TypeVar("T")
 Deliver = Callable[[Bundle], None]
@@ -204,16 +205,23 @@ class Worker:
         del self._viewers[viewer]
         self._sated.discard(viewer)
         self._credits = [other for other in self._credits if other != viewer]
-        self.post(partial(Picture.detach, viewer=viewer))
+        if self._is_free:
+            self._picture.detach(viewer)  # nobody lacks more for it, so there is nothing to be made
+        else:
+            self.post(partial(Picture.detach, viewer=viewer))
 
     def _check_open(self) -> None:
         if self._closed:
             raise trio.ClosedResourceError("the display is closed")
 
+    @property
+    def _is_free(self) -> bool:
+        """Nothing is left for the thread, so the event loop may use the picture."""
+        return self._thread_waits and not self._under_way
+
     def _leave(self, job: _Job[Any]) -> None:
         self._check_open()
-        is_free = self._thread_waits and not self._under_way
-        if job.light and self._drawing == 1 and is_free and not self._picture.full:
+        if job.light and self._drawing == 1 and self._is_free and not self._picture.full:
             done = outcome.capture(self._do_now, job)
             if isinstance(done, outcome.Value):
                 return
@@ -226,14 +234,16 @@ class Worker:
     def _do_now(self, job: _Job[Any]) -> None:
         """Do a job in the event loop, as the picture is free; the thread goes on if there is much to make of it."""
         began = perf_counter()
+        self._under_way[job] = None
         self._do([job], self._take_credits())
         job.finish()
+        self._sated.clear()  # whoever is sent nothing now may well lack what was drawn
         for batch in self._picture.batches():
             self._deliver(batch)
             if perf_counter() - began > LIGHT_SECONDS:
                 self.post(lambda picture: None)
                 break
-        self._sated -= self._picture.hungry()
+        del self._under_way[job]
 
     def _take_credits(self) -> list[int]:
         credited, self._credits = self._credits, []

@@ -114,7 +114,7 @@ class Writer:
 
         Args:
             messages: In order.
-            at_once: They may be sent, and the next credit be given, before this returns.
+            at_once: They may be sent, and the next credit be given, before this returns. Not for use in `on_idle`.
         """
         self._credit_given = False
         if (
@@ -262,9 +262,13 @@ class Writer:
         """Send a few bytes while `run` waits, as to wake it costs more than they do; it sends what is not taken."""
         data = b"".join(self._framing.send_bundle(messages))
         self._ack.sent(len(messages))
-        sent = self._stream.send_nowait(data) if isinstance(self._stream, TurnStream) else 0
+        sent = 0
+        if isinstance(self._stream, TurnStream):
+            sent = self._stream.send_nowait(data)
+            self._free_bytes -= sent
+            if self._free_bytes <= 0 and self._stream.takes_data():
+                self._free_bytes = FEW_BYTES
         self._meter.sent += sent
-        self._free_bytes -= sent
         self._rest = data[sent:]
         if self._rest or self._free_bytes <= 0 or not self._is_idle():
             self._wake()

@@ -665,6 +665,34 @@ async def test_a_viewer_that_left_gets_nothing_and_harms_nobody() -> None:
         assert staying.batches == 1
 
 
+async def test_that_a_viewer_leaves_keeps_no_light_draw_out_of_the_loop() -> None:
+    threads: list[threading.Thread] = []
+    async with running() as worker:
+        leaving, staying = Viewer(worker), Viewer(worker)
+        await leaving.take()
+        await staying.take()
+        staying.credit()
+        await trio.testing.wait_all_tasks_blocked(0.01)  # the thread waits for jobs
+        worker.detach(leaving.number)
+        assert list(worker._picture._viewers) == [staying.number]
+        await worker.draw(lambda _: threads.append(threading.current_thread()), light=True)
+        assert threads == [threading.main_thread()]
+
+
+async def test_who_leaves_while_a_batch_is_delivered_is_removed_when_the_picture_is_free() -> None:
+    async with running() as worker:
+        first, leaving = Viewer(worker), Viewer(worker)
+        for viewer in (first, leaving):
+            await viewer.take()
+            viewer.credit()
+        await trio.testing.wait_all_tasks_blocked(0.01)  # the thread waits for jobs
+        worker._viewers[first.number] = lambda _: worker.detach(leaving.number)
+        await worker.draw(partial(Picture.fill, rect=Rect(0, 0, 4, 4), color=7), light=True)
+        await idle(worker)
+        assert list(worker._picture._viewers) == [first.number]
+        assert leaving.batches == 1
+
+
 async def test_a_credit_that_comes_after_its_viewer_left_harms_nobody() -> None:
     async with running() as worker:
         leaving, staying = Viewer(worker), Viewer(worker)

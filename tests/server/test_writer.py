@@ -564,6 +564,20 @@ async def test_few_bytes_are_sent_and_the_next_credit_is_given_at_once() -> None
         assert ids(await peer.receive_some()) == [98, 99]
 
 
+async def test_credits_are_given_at_once_however_many_bytes_are_sent_while_the_peer_takes_them() -> None:
+    puller = Puller()
+    batch = Bundle([marshal(base.Ping(7, 0, bytes(FEW_BYTES // 3)))])
+    async with tcp(puller) as (writer, peer):
+        for number in range(100):
+            assert puller.credits == number + 1
+            writer.post_batch(batch, at_once=True)
+            await peer.receive_some()
+        while puller.credits > number:
+            writer.post_batch(batch, at_once=True)
+            number += 1
+        assert number < 1000, "the socket was never asked"
+
+
 async def test_what_the_socket_does_not_take_at_once_is_sent_later_and_in_order() -> None:
     puller = Puller()
     batch = Bundle([marshal(base.Ping(7, 0, bytes(FEW_BYTES - 100)))])
