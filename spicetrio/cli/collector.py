@@ -8,6 +8,7 @@ make who are cut off at once is less than what a collection waits for.
 
 from __future__ import annotations
 
+import atexit
 import gc
 from typing import Final, NoReturn
 
@@ -18,6 +19,11 @@ from spicetrio.server.client import Client
 _MOST_LOOKS: Final = 4
 _YOUNG_OBJECTS: Final = 10_000
 """So many new objects make a collection of the young, some hundreds by default. It takes about 10 ms."""
+
+
+def skip_last_collection() -> None:
+    """Have the interpreter not look at everything once more when it ends: a fifth of a second for nothing."""
+    atexit.register(gc.freeze)
 
 
 async def collect_unseen(clients: AsyncValue[tuple[Client, ...]]) -> NoReturn:

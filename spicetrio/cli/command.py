@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from spicetrio.cli import demo, qemu, x11
+from spicetrio.cli.collector import skip_last_collection
 from spicetrio.cli.parser import Parser
 from spicetrio.cli.serving import mute_output
 
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: Help was asked for, or the arguments are bad.
     """
+    skip_last_collection()
     try:
         try:
             return _run(argv)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from collections.abc import AsyncIterator
 from typing import cast
@@ -14,6 +15,8 @@ from trio_util import AsyncValue
 
 from spicetrio.cli.collector import collect_unseen
 from spicetrio.server.client import Client
+
+from .commands import ROOT, environment
 
 ONE, TWO = cast("tuple[Client, ...]", (1,)), cast("tuple[Client, ...]", (1, 2))
 
@@ -79,3 +82,14 @@ async def test_garbage_that_is_there_when_a_viewer_comes_is_not_set_apart(
     clients.value = ONE
     await wait_all_tasks_blocked()
     assert gone() is None
+
+
+async def test_a_command_that_ends_is_not_looked_through_once_more() -> None:
+    code = """if True:
+        import atexit, gc
+        from spicetrio.cli import main
+        atexit.register(lambda: print("set apart:", gc.get_freeze_count() > 1000))  # called after those of the command
+        main(["--version"])
+    """
+    process = await trio.run_process([sys.executable, "-c", code], capture_stdout=True, cwd=ROOT, env=environment())
+    assert process.stdout.decode().splitlines()[-1] == "set apart: True"
