@@ -53,14 +53,14 @@ class Reader:
         position: The number of drawings there were before.
     """
 
-    __slots__ = ("backlog", "caught_up", "lapsed", "position")
+    __slots__ = ("backlog", "backlog_empty", "lapsed", "position")
 
     def __init__(self, backlog: Backlog, position: int) -> None:
         self.backlog = backlog
         self.position = position
         self.lapsed = False
-        self.caught_up = False
-        """Its backlog was seen to be empty, and nothing was put into it since."""
+        self.backlog_empty = False
+        """It was seen to be empty, and nothing was put into it since."""
 
 
 def _given_up(kept: int) -> int:
@@ -128,16 +128,16 @@ class Drawings:
 
     def lacks_older(self, reader: Reader) -> bool:
         """Tell whether a viewer lacks anything besides the drawings that it has not taken in."""
-        if not reader.caught_up:
-            reader.caught_up = not reader.backlog
-        return not reader.caught_up
+        if not reader.backlog_empty:
+            reader.backlog_empty = not reader.backlog
+        return not reader.backlog_empty
 
     def take_in(self, reader: Reader) -> Backlog:
         """Bring a viewer's backlog up to now, and return it."""
         for drawing in self._kept[reader.position - self._first :]:
             reader.backlog.take_in(drawing)
         self.skip(reader)
-        reader.caught_up = False
+        reader.backlog_empty = False
         return reader.backlog
 
     def skip(self, reader: Reader) -> None:
@@ -166,5 +166,5 @@ class Drawings:
         for reader in behind:
             reader.backlog.miss(written, coarsely=reader.lapsed)
             reader.lapsed = True
-            reader.caught_up = False
+            reader.backlog_empty = False
             reader.position = self._first

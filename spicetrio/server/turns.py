@@ -73,8 +73,11 @@ class TurnStream(trio.abc.Stream):
         """Tell whether the peer can take more right now, as `wait_send_all_might_not_block` would tell in time."""
         if self.left or not isinstance(self._stream, trio.SocketStream):
             return False
+        descriptor = self._stream.socket.fileno()
+        if descriptor < 0:  # its owner has closed it
+            return False
         poll = select.poll()
-        poll.register(self._stream.socket.fileno(), select.POLLOUT)
+        poll.register(descriptor, select.POLLOUT)
         return [event for _, event in poll.poll(0)] == [select.POLLOUT]
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:

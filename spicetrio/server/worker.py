@@ -200,6 +200,7 @@ class Worker:
         else:
             self.post(partial(Picture.credit, viewer=viewer))
 
+    @trio.lowlevel.enable_ki_protection
     def detach(self, viewer: int) -> None:
         """Remove a viewer; nothing more is delivered to it."""
         del self._viewers[viewer]

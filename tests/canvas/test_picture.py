@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spicetrio.canvas import backlog, encoder, lack, picture
+from spicetrio.canvas.drawings import MAX_DRAWINGS
 from spicetrio.canvas.picture import Batch, Picture
 from spicetrio.canvas.pixelbuffer import pixel_buffer
 from spicetrio.canvas.surface import Surface
@@ -198,6 +199,22 @@ def test_several_viewers_with_credits_at_random_times_all_end_with_the_picture(s
                 case 13 | 14 | 15 if scene.watchers:
                     scene.give(scene.watchers[random.choice(list(scene.watchers))])
         scene.settle()
+
+
+def test_who_has_missed_drawings_is_not_sent_the_same_as_who_has_not() -> None:
+    """Though both have come equally far, and nothing was lacking before."""
+    scene = Scene(40, 30)
+    prompt, late = (scene.attach(WISHES[0], Memory()) for _ in range(2))
+    scene.settle()
+    spots = [Rect(x, y, x + 1, y + 1) for y in range(30) for x in range(40)]
+    half = (MAX_DRAWINGS + 2) // 2
+    for number in range(MAX_DRAWINGS + 1):
+        if number == half:
+            scene.give(prompt)
+        scene.fill(spots[3 * number], number + 1)
+    scene.picture.credit(prompt.number)
+    scene.picture.credit(late.number)
+    scene.settle()
 
 
 @pytest.mark.parametrize("heads", [True, False])

@@ -418,7 +418,7 @@ async def test_rc_12_displays_do_not_meet_in_anything() -> None:
 
 
 async def test_rc_13_what_a_viewer_lacked_is_let_go_with_it() -> None:
-    """No count keeps it: the thread has the only reference, and drops it with the job that detaches the viewer."""
+    """No count keeps it: the picture has the only reference, and drops it when the viewer is removed."""
     async with stage() as (rig, screen):
         async with open_viewer(rig.connect) as viewer:
             await shows(viewer, await viewer.open_display(), 0)

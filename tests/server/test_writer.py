@@ -575,7 +575,8 @@ async def test_credits_are_given_at_once_however_many_bytes_are_sent_while_the_p
         while puller.credits > number:
             writer.post_batch(batch, at_once=True)
             number += 1
-        assert number < 1000, "the socket was never asked"
+            assert not writer._rest, "the socket was not asked whether it takes it"
+        assert number < 1000
 
 
 async def test_what_the_socket_does_not_take_at_once_is_sent_later_and_in_order() -> None:
@@ -600,6 +601,19 @@ async def test_that_the_peer_left_is_noticed_after_a_batch_sent_at_once() -> Non
     with pytest.RaisesGroup(trio.BrokenResourceError, flatten_subgroups=True):
         async with tcp(Puller()) as (writer, peer):
             await peer.aclose()
+            writer.post_batch(Bundle([marshal(base.AckSync(1))]), at_once=True)
+            with trio.fail_after(5):
+                await trio.sleep_forever()
+
+
+async def test_that_its_owner_has_closed_the_stream_is_not_noticed_by_who_posts() -> None:
+    ours, theirs = (trio.SocketStream(trio.socket.from_stdlib_socket(sock)) for sock in socket.socketpair())
+    with pytest.RaisesGroup(trio.ClosedResourceError, flatten_subgroups=True):
+        async with theirs, ours, writing(TurnStream(ours, Turns()), on_idle=Puller().on_idle) as writer:
+            await wait_all_tasks_blocked()
+            writer.post(base.Ping(7, 0, bytes(FEW_BYTES)))
+            await wait_all_tasks_blocked()
+            ours.socket.close()
             writer.post_batch(Bundle([marshal(base.AckSync(1))]), at_once=True)
             with trio.fail_after(5):
                 await trio.sleep_forever()
