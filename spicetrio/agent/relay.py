@@ -54,13 +54,13 @@ class AgentRelay:
         self.check_vacant()
         self._agent = agent
         for transport in self._transports:
-            transport.connect()
+            transport.tell_connected()
         try:
             yield
         finally:
             self._agent = None
             for transport in self._transports:
-                transport.disconnect()
+                transport.tell_disconnected()
             for scope in self._served:
                 scope.cancel()
             with trio.CancelScope(shield=True):
@@ -74,7 +74,7 @@ class AgentRelay:
             yield
         finally:
             self._transports.remove(transport)
-            transport.close()
+            transport.drop()
 
     async def serve(self, client: Client, transport: AgentTransport) -> NoReturn:
         """Have a viewer answered by the agents that come, one after another.

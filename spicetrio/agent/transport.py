@@ -81,7 +81,7 @@ class AgentTransport:
         self._waiting_bytes = 0
         self._room = trio.lowlevel.ParkingLot()
 
-    def connect(self) -> None:
+    def tell_connected(self) -> None:
         """Tell the viewer that there is an agent now."""
         self._connected = True
         if self._renews:
@@ -90,13 +90,13 @@ class AgentTransport:
         else:
             self._writer.post(main.AgentConnected())
 
-    def disconnect(self) -> None:
+    def tell_disconnected(self) -> None:
         """Tell the viewer that the agent is gone (spec AG-10)."""
         self._writer.post(main.AgentDisconnected(0))
         self._use(self._handed + len(self._pieces))
-        self.close()
+        self.drop()
 
-    def close(self) -> None:
+    def drop(self) -> None:
         """Drop what is on the way in either direction, and take no more."""
         self._connected = False
         self.started.value = False
