@@ -62,19 +62,16 @@ class TurnStream(trio.abc.Stream):
 
     def send_nowait(self, data: bytes) -> int:
         """Send what the peer takes at once, while no other task sends; return how many bytes. None, if it left."""
-        if self.left or not isinstance(self._stream, trio.SocketStream):
+        if (descriptor := self._descriptor) < 0:
             return 0
         try:
-            return os.write(self._stream.socket.fileno(), data)
+            return os.write(descriptor, data)
         except OSError:
             return 0
 
     def takes_data(self) -> bool:
         """Tell whether the peer can take more right now, as `wait_send_all_might_not_block` would tell in time."""
-        if self.left or not isinstance(self._stream, trio.SocketStream):
-            return False
-        descriptor = self._stream.socket.fileno()
-        if descriptor < 0:  # its owner has closed it
+        if (descriptor := self._descriptor) < 0:
             return False
         poll = select.poll()
         poll.register(descriptor, select.POLLOUT)
@@ -87,6 +84,13 @@ class TurnStream(trio.abc.Stream):
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until the peer can take more."""
         await self._attempt(self._stream.wait_send_all_might_not_block())
+
+    @property
+    def _descriptor(self) -> int:
+        """The socket's, for calls that do not wait; -1 if there is none, it was closed, or the peer left."""
+        if self.left or not isinstance(self._stream, trio.SocketStream):
+            return -1
+        return self._stream.socket.fileno()
 
     async def _attempt(self, attempt: Awaitable[ResultT]) -> ResultT:
         try:

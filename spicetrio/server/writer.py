@@ -11,7 +11,8 @@ is superseded is never encoded. The socket is asked first because of Trio's smal
 written long before the peer can take them are old bytes.
 
 To wake a task costs more than to send a few bytes. So while the writer waits, a small batch is sent right where it is
-posted, by a system call that does not wait; what the socket does not take is left to the writer.
+posted, by a system call that does not wait, and whether the socket takes more is asked by another such call; what it
+does not take is left to the writer.
 """
 
 from __future__ import annotations

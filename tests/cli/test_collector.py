@@ -16,7 +16,7 @@ from trio_util import AsyncValue
 from spicetrio.cli.collector import collect_unseen
 from spicetrio.server.client import Client
 
-from .commands import ROOT, environment
+from .commands import run
 
 ONE, TWO = cast("tuple[Client, ...]", (1,)), cast("tuple[Client, ...]", (1, 2))
 
@@ -91,5 +91,6 @@ async def test_a_command_that_ends_is_not_looked_through_once_more() -> None:
         atexit.register(lambda: print("set apart:", gc.get_freeze_count() > 1000))  # called after those of the command
         main(["--version"])
     """
-    process = await trio.run_process([sys.executable, "-c", code], capture_stdout=True, cwd=ROOT, env=environment())
-    assert process.stdout.decode().splitlines()[-1] == "set apart: True"
+    outcome = await run("-c", code, program=[sys.executable])
+    assert outcome.status == 0, outcome.errors
+    assert outcome.output.splitlines()[-1] == "set apart: True"
